@@ -1,0 +1,113 @@
+package simulator_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"magpipe_exporter/apiclient/simulator"
+)
+
+func TestCallsHoldWhatReRunsRetriesAndDeletionsErased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		id := a.Add(busy())
+		time.Sleep(10 * time.Minute)
+		a.Cancel(id)
+		a.Rerun(id)
+		first := len(a.Calls())
+		if n := activeCalls(a); first < 4 || n != 3 {
+			t.Errorf("%d calls, %d active", first, n)
+		}
+		time.Sleep(time.Minute)
+		a.Retry(id, 0)
+		a.Delete(id)
+		time.Sleep(2 * time.Hour)
+		if n := len(a.Calls()); n < first+3 || activeCalls(a) != 0 {
+			t.Errorf("%d calls after %d, %d active", n, first, activeCalls(a))
+		}
+	})
+}
+
+func activeCalls(a *simulator.Account) (n int) {
+	for _, c := range a.Calls() {
+		if c.Outcome == "" && c.CompletedAt.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+func TestCallsAgreeWithTheRecipients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		id := a.Add(brisk(50))
+		time.Sleep(2 * time.Minute)
+		calls := make(map[string]simulator.Call)
+		for _, c := range a.Calls() {
+			calls[c.RecipientID] = c
+		}
+		for _, r := range get(t, a, id).Recipients {
+			c, called := calls[r.ID]
+			if called != (r.AttemptedAt != nil) || called && !c.AttemptedAt.Equal(*r.AttemptedAt) {
+				t.Errorf("call %+v, recipient %+v", c, r)
+			}
+			if r.CompletedAt != nil && (!c.CompletedAt.Equal(*r.CompletedAt) || c.Outcome != r.Status) {
+				t.Errorf("call %+v, recipient %+v", c, r)
+			}
+		}
+		if len(calls) < 10 {
+			t.Errorf("only %d calls", len(calls))
+		}
+	})
+}
+
+func TestHandMadeRecipientsAreCallsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		id := a.Add(simulator.Campaign{Recipients: 9})
+		at := time.Now()
+		a.SetRecipients(id, []simulator.Recipient{
+			{}, {Status: "ringing", AttemptedAt: at}, {Status: "no-answer", AttemptedAt: at, CompletedAt: at},
+			{Status: "completed", CompletedAt: at}, {ID: "mine", Status: "strange"},
+		})
+		p := get(t, a, id)
+		if p.Batch.Target != 5 || p.Batch.Completed != 1 || p.Batch.Failed != 1 || p.Recipients[4].ID != "mine" {
+			t.Errorf("%+v, %+v", p.Batch, p.Recipients[4])
+		}
+		time.Sleep(time.Minute)
+		end := time.Now()
+		a.SetRecipient(id, 1, simulator.Recipient{Status: "busy", AttemptedAt: at, CompletedAt: end})
+		a.SetRecipient(id, 9, simulator.Recipient{})
+		if b := get(t, a, id).Batch; b.Failed != 2 || b.Status != "running" {
+			t.Errorf("%+v", b)
+		}
+		calls := a.Calls()
+		if len(calls) != 2 {
+			t.Fatalf("calls %+v", calls)
+		}
+		ends := map[string]time.Time{calls[0].Outcome: calls[0].CompletedAt, calls[1].Outcome: calls[1].CompletedAt}
+		if !ends["no_answer"].Equal(at) || !ends["busy"].Equal(end) {
+			t.Errorf("calls %+v", calls)
+		}
+	})
+}
+
+func TestSixHoursOfTwoHundredBatchesAreCheap(t *testing.T) {
+	begin := time.Now() // outside the bubble the clock is the true one
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		for range 200 {
+			c := brisk(500)
+			c.DialEvery = 90 * time.Second
+			a.Add(c)
+		}
+		time.Sleep(6 * time.Hour)
+		if n := len(a.Calls()); n < 90_000 {
+			t.Errorf("%d calls", n)
+		}
+	})
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

@@ -1,0 +1,63 @@
+package simulator
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+)
+
+// What the random streams are for; each use has its own, so that none moves another.
+const (
+	forBatch uint64 = iota + 1
+	forRun
+	forFollowUp
+	forID
+	forRecipient
+	forCallRecord
+	forCall
+	forGap
+	forPhase
+	forPerson
+	forUser
+)
+
+// mix folds numbers into one that looks like chance (the finalizer of SplitMix64 after each).
+func mix(parts ...uint64) uint64 {
+	var h uint64
+	for _, p := range parts {
+		h += p + 0x9e3779b97f4a7c15
+		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+		h = (h ^ h>>27) * 0x94d049bb133111eb
+		h ^= h >> 31
+	}
+	return h
+}
+
+// stream is the random stream of one purpose.
+func stream(parts ...uint64) *rand.Rand {
+	s := mix(parts...)
+	return rand.New(rand.NewPCG(s, mix(s)))
+}
+
+// fraction is a number in [0, 1) of one purpose.
+func fraction(parts ...uint64) float64 { return float64(mix(parts...)>>11) / (1 << 53) }
+
+// uuid is a UUID (version 4 in form) of one purpose.
+func uuid(parts ...uint64) string {
+	var raw [16]byte
+	high := mix(parts...)
+	binary.BigEndian.PutUint64(raw[:8], high)
+	binary.BigEndian.PutUint64(raw[8:], mix(high))
+	raw[6] = raw[6]&0x0f | 0x40
+	raw[8] = raw[8]&0x3f | 0x80
+	var out [36]byte
+	hex.Encode(out[:8], raw[:4])
+	hex.Encode(out[9:13], raw[4:6])
+	hex.Encode(out[14:18], raw[6:8])
+	hex.Encode(out[19:23], raw[8:10])
+	hex.Encode(out[24:], raw[10:])
+	for _, i := range []int{8, 13, 18, 23} {
+		out[i] = '-'
+	}
+	return string(out[:])
+}

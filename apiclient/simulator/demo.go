@@ -1,0 +1,121 @@
+package simulator
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// scene is one campaign of the demo and what is done to it.
+type scene struct {
+	Campaign
+	steps []step
+}
+
+const day = 24 * time.Hour
+
+// Demo returns an account in which something of everything happens, seen from the moment it is made: campaigns that
+// move, fail, stall, wait and hang, series, and weeks of history. It goes on by itself and never grows without bound.
+// PerMinute and PerHour 0 mean no limit here.
+func Demo(o Options) *Account {
+	o.PerMinute = cmp.Or(o.PerMinute, -1)
+	o.PerHour = cmp.Or(o.PerHour, -1)
+	a := New(o)
+	now := time.Now().UTC()
+	for _, scenes := range [][]scene{past(now), moving(now), waiting(now), series(now)} {
+		for _, s := range scenes {
+			s.UpdatedAt = s.CreatedAt
+			a.add(s.Campaign, s.steps...)
+		}
+	}
+	return a
+}
+
+// moving are the campaigns that call, or should.
+func moving(now time.Time) []scene {
+	return []scene{
+		{Campaign: Campaign{
+			Name: "Appointment reminders", Recipients: 480, CreatedAt: now.Add(-25 * time.Minute), Repeat: true,
+			MaxConcurrency: 5, DialEvery: 30 * time.Second, CallLength: 25 * time.Second,
+		}},
+		{Campaign: Campaign{
+			Name: "Reconquête clients – été", Recipients: 300, CreatedAt: now.Add(-30 * time.Minute), Repeat: true,
+			MaxConcurrency: 2, DialEvery: 40 * time.Second, CallLength: 15 * time.Second,
+			Outcomes: Outcomes{Completed: 5, Failed: 70, Busy: 10, NoAnswer: 15},
+		}},
+		{Campaign: Campaign{
+			Name: "Zahlungserinnerung Köln", Recipients: 400, CreatedAt: now.Add(-2 * time.Hour),
+			MaxConcurrency: 3, DialEvery: 20 * time.Second, CallLength: 15 * time.Second, StallAfter: 120,
+		}},
+		{Campaign: Campaign{
+			Name: "お客様アンケート", Recipients: 500, CreatedAt: now.Add(-4 * time.Hour),
+			MaxConcurrency: 3, DialEvery: 3 * time.Minute, CallLength: 80 * time.Second, StuckCalls: 1,
+		}},
+		{
+			Campaign: Campaign{
+				Name: "Renewal notices", Recipients: 400, CreatedAt: now.Add(-26 * time.Hour),
+				StartedAt: now.Add(-26 * time.Hour), MaxConcurrency: 4, DialEvery: 2 * time.Minute,
+			},
+			steps: []step{{at: ago(now, time.Hour), do: (*batch).rerun}},
+		},
+		{
+			Campaign: Campaign{
+				Name: "Recall “battery” 🔋", Recipients: 250, CreatedAt: now.Add(-2 * time.Hour),
+				StartedAt: now.Add(-2 * time.Hour), MaxConcurrency: 3, DialEvery: 10 * time.Second,
+				CallLength: 6 * time.Minute,
+			},
+			steps: []step{{at: ago(now, 45*time.Second), do: (*batch).cancel}},
+		},
+	}
+}
+
+// waiting are the campaigns that do not call, for one reason each.
+func waiting(now time.Time) []scene {
+	hour := (now.Hour() + 12) % 24
+	return []scene{
+		{Campaign: Campaign{
+			Name: "Night shift roster", Recipients: 300, CreatedAt: now.Add(-30 * time.Hour), Repeat: true,
+			DialEvery: time.Minute, CallLength: 30 * time.Second,
+			WindowStart: fmt.Sprintf("%02d:00:00", hour), WindowEnd: fmt.Sprintf("%02d:59:00", hour),
+		}},
+		{Campaign: Campaign{
+			Name: "Overnight outage notice", Recipients: 220, CreatedAt: now.Add(-2 * day), DialEvery: time.Minute,
+			WindowStart: "22:00:00", WindowEnd: "06:00:00", WindowDays: []int{0, 1, 2, 3, 4, 5, 6},
+		}},
+		{Campaign: Campaign{
+			Name: "Voter registration – wave 2", Status: "scheduled", Recipients: 180,
+			CreatedAt: now.Add(-day), ScheduledAt: now.Add(-time.Hour),
+		}},
+		{Campaign: Campaign{
+			Name: "Запись на осмотр", Status: "scheduled", Recipients: 90, CreatedAt: now.Add(-3 * time.Hour),
+			ScheduledAt: now.Add(6 * time.Hour), MaxConcurrency: 2, DialEvery: time.Minute,
+		}},
+		{Campaign: Campaign{Name: "Summer raffle (draft)", Status: "draft", Recipients: 35, CreatedAt: now.Add(-5 * day)}},
+		{
+			Campaign: Campaign{
+				Name: "Donor thank-you", Recipients: 260, CreatedAt: now.Add(-5 * time.Hour),
+				StartedAt: now.Add(-5 * time.Hour), MaxConcurrency: 2, DialEvery: 2 * time.Minute,
+			},
+			steps: []step{{at: ago(now, 2*time.Hour), do: (*batch).pause}},
+		},
+	}
+}
+
+// series are the recurring batches; their runs come by themselves.
+func series(now time.Time) []scene {
+	return []scene{
+		{Campaign: Campaign{
+			Name: "Daily medication check", Recipients: 140, CreatedAt: now.Add(-5*day - 2*time.Hour),
+			Recurrence: "daily", RunEvery: day, DialEvery: 10 * time.Minute, CallLength: 90 * time.Second,
+		}},
+		{
+			Campaign: Campaign{
+				Name: "Weekly class digest", Recipients: 300, CreatedAt: now.Add(-21*day - 3*time.Hour),
+				Recurrence: "weekly", RunEvery: 7 * day, MaxRuns: 12, DialEvery: 10 * time.Minute,
+			},
+			steps: []step{{at: ago(now, time.Hour), do: (*batch).pause}},
+		},
+	}
+}
+
+func ago(now time.Time, d time.Duration) time.Time { return instant(now.Add(-d)) }

@@ -1,0 +1,98 @@
+package simulator
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Fault is something that goes wrong, or is late, on requests within the limits that carry a good key.
+type Fault struct {
+	Action, BatchID string        // "": any; BatchID is the parent's for list_runs
+	Status          int           // 200 to 599, answered instead of the truth; 0: the truth
+	Body            string        // with Status, or alone instead of the true body
+	ContentType     string        // "": application/json
+	Header          http.Header   // added; replaces a header of the same name
+	Latency         time.Duration // before the answer; ends with the request's context
+	Hang            bool          // no answer until the request's context ends
+	CutAfter        int           // bytes of the body after which the connection breaks; 0: whole
+	NoRecipients    bool          // get answers 200 with no recipients, as after a failed read
+	Times           int           // how many requests it hits; 0: all until removed
+}
+
+type fault struct {
+	Fault
+	left int
+}
+
+// Inject makes requests fail from now on until remove is called or Times are used up. Of several faults that match a
+// request, the newest one is used.
+func (a *Account) Inject(f Fault) (remove func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f.Header = f.Header.Clone()
+	x := &fault{Fault: f, left: f.Times}
+	a.faults = append(a.faults, x)
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.drop(x)
+	}
+}
+
+func (a *Account) drop(x *fault) {
+	a.faults = slices.DeleteFunc(a.faults, func(y *fault) bool { return x == y })
+}
+
+// faultFor gives the fault that hits a question, the zero one if none does.
+func (a *Account) faultFor(q question) Fault {
+	for _, x := range slices.Backward(a.faults) {
+		if x.Action != "" && x.Action != q.action || x.BatchID != "" && x.BatchID != q.batchID {
+			continue
+		}
+		if x.left == 1 {
+			a.drop(x)
+		}
+		x.left--
+		return x.Fault
+	}
+	return Fault{}
+}
+
+// hold keeps the answer back as long as the fault says.
+func (f Fault) hold(ctx context.Context) error {
+	if f.Hang {
+		<-ctx.Done()
+	}
+	if f.Latency > 0 {
+		late := time.NewTimer(f.Latency)
+		defer late.Stop()
+		select {
+		case <-ctx.Done():
+		case <-late.C:
+		}
+	}
+	return ctx.Err()
+}
+
+// spoil puts what the fault says into a true answer.
+func (f Fault) spoil(ans answer) answer {
+	if f.Status != 0 {
+		ans.status = f.Status
+		ans.body = complaint(http.StatusText(f.Status))
+	}
+	if f.Body != "" {
+		ans.body = []byte(f.Body)
+	}
+	if f.ContentType != "" {
+		ans.header.Set("Content-Type", f.ContentType)
+	}
+	for k, v := range f.Header {
+		ans.header[http.CanonicalHeaderKey(k)] = v
+	}
+	if f.CutAfter > 0 && f.CutAfter < len(ans.body) {
+		ans.cut = f.CutAfter
+	}
+	return ans
+}

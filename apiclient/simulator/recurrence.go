@@ -1,0 +1,82 @@
+package simulator
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	runsKept    = 1000 // runs that a series keeps; older ones are deleted
+	repeatsKept = 20   // ended batches that a repeating one keeps behind it; older ones are deleted
+)
+
+// Spawn starts a new run of a series now, whatever the state of the series, and returns its id; "" if the series is
+// unknown. A series keeps its newest 1000 runs.
+func (a *Account) Spawn(parentID string) (runID string) {
+	now := a.enter()
+	defer a.mu.Unlock()
+	parent := a.batches[parentID]
+	if parent == nil {
+		return ""
+	}
+	run := a.spawn(parent, now)
+	a.reschedule(parent)
+	return run.id
+}
+
+func (a *Account) spawn(parent *batch, t time.Time) *batch {
+	c := parent.plan
+	c.ID, c.Status, c.Recurrence, c.Name, c.Repeat = "", "running", "", "", false
+	c.RunEvery, c.MaxRuns = 0, 0
+	c.Recipients = len(parent.recipients)
+	c.Parent, c.Occurrence = parent.id, parent.runCount+1
+	c.CreatedAt, c.ScheduledAt, c.StartedAt, c.UpdatedAt, c.CompletedAt = t, t, t, t, time.Time{}
+	if c.Occurrence == 1 {
+		c.StartedAt = time.Time{} // first runs have none
+	}
+	run := newBatch(c, mix(parent.key, forRun, uint64(c.Occurrence)), t)
+	a.insert(run)
+	parent.touch = t
+	if len(parent.runs) > runsKept {
+		a.remove(parent.runs[runsKept].id)
+	}
+	for !parent.runNext.IsZero() && !parent.runNext.After(t) {
+		parent.runNext = parent.runNext.Add(parent.plan.RunEvery)
+	}
+	if parent.plan.MaxRuns > 0 && parent.runCount >= parent.plan.MaxRuns && parent.template() {
+		parent.completed = t
+		parent.finish("completed", t)
+	}
+	return run
+}
+
+// adopt takes a run into its series.
+func (b *batch) adopt(run *batch) {
+	run.occurrence = cmp.Or(run.occurrence, b.runCount+1)
+	run.name = cmp.Or(run.name, fmt.Sprintf("%s — Run #%d", b.name, run.occurrence))
+	b.runCount = max(b.runCount, run.occurrence)
+	i := slices.IndexFunc(b.runs, func(x *batch) bool { return x.occurrence <= run.occurrence })
+	if i < 0 {
+		i = len(b.runs)
+	}
+	b.runs = slices.Insert(b.runs, i, run)
+}
+
+// followUp starts a batch of the same kind.
+func (a *Account) followUp(b *batch, t time.Time) {
+	b.follow = time.Time{}
+	c := b.plan
+	c.ID, c.Status = "", "running"
+	c.Recipients = len(b.recipients)
+	c.CreatedAt, c.UpdatedAt = t, t
+	c.ScheduledAt, c.StartedAt, c.CompletedAt = time.Time{}, time.Time{}, time.Time{}
+	next := newBatch(c, mix(b.key, forFollowUp), t)
+	next.lineage = append(slices.Clone(b.lineage), b.id)
+	if len(next.lineage) > repeatsKept {
+		a.remove(next.lineage[0])
+		next.lineage = next.lineage[1:]
+	}
+	a.insert(next)
+}
