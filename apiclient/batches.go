@@ -1,0 +1,118 @@
+package apiclient
+
+import (
+	"context"
+	"time"
+)
+
+// Batch is one row of list or list_runs, or the batch of a get. A time is zero,
+// and a Count not known, where the API had null, left the key out, or said
+// something impossible; Odd then tells of the last.
+type Batch struct {
+	ID         string // "" only in a row that can't be told from another
+	Name       string
+	Status     BatchStatus
+	ParentID   string // of a run: its recurring batch
+	Recurrence string // "none", "daily" ...; "" for null
+
+	TotalRecipients, CompletedCount, FailedCount Count
+	MaxConcurrency, ReservedConcurrency          Count
+	RecurrenceRuns, RecurrenceMaxRuns            Count
+
+	Window Window
+
+	CreatedAt, ScheduledAt, StartedAt, UpdatedAt, CompletedAt time.Time
+
+	Odd []Odd // nil in a sound row
+}
+
+// Count is a number of things, at least 0, if it is known.
+type Count struct {
+	N     int64
+	Known bool
+}
+
+// Recipient is one recipient of a batch. It has no name and no number.
+type Recipient struct {
+	Key                      uint64 // tells recipients of one client apart; 0: the row has no id
+	Status                   RecipientStatus
+	AttemptedAt, CompletedAt time.Time // zero: null or no date
+	Odd                      []Odd     // nil in a sound row
+}
+
+// Field names a kind of value that can be odd, as metrics name it.
+type Field string
+
+// The kinds of values. A duration is odd only when two times are compared, so
+// no Odd of this package has it.
+const (
+	FieldBatchStatus     Field = "batch_status"
+	FieldRecipientStatus Field = "recipient_status"
+	FieldTimestamp       Field = "timestamp"
+	FieldWindow          Field = "window"
+	FieldDuration        Field = "duration"
+	FieldCount           Field = "count"
+)
+
+// Fields lists every kind.
+func Fields() []Field {
+	return []Field{FieldBatchStatus, FieldRecipientStatus, FieldTimestamp, FieldWindow, FieldDuration, FieldCount}
+}
+
+// Odd is a value outside its known set, or an impossible one. The value itself
+// is not kept, for it may be anything; Hash tells two of them apart.
+type Odd struct {
+	Field Field
+	Hash  uint64
+}
+
+// Get reads one batch and hands each of its recipients to each, in the answer's
+// order, while the answer is still being read: what it has got is void if Get
+// errs. The API cuts recipients off silently (at 1000 by default): compare their
+// number with TotalRecipients.
+//
+// It errs with a StatusError, a DecodeError (also for an answer without
+// recipients where TotalRecipients is not 0: that is how the API tells of a
+// failed read), ErrTooLarge, ErrUnpaid, or what the network said.
+func (c *Client) Get(ctx context.Context, permit *Permit, id string, each func(Recipient)) (Batch, error) {
+	var batch Batch
+	err := c.exchange(ctx, permit, call{Action: ActionGet, BatchID: id}, func(doc *document) error {
+		rows, found := 0, map[string]bool{}
+		err := doc.members(func(name string) error {
+			var err error
+			switch {
+			case name == "batch" && doc.kind() == '{':
+				batch, err = doc.batch()
+			case name == "recipients" && doc.kind() == '[':
+				err = doc.elements(func() error {
+					r, err := doc.recipient()
+					if err == nil {
+						rows++
+						each(r)
+					}
+					return err
+				})
+			default:
+				return doc.skip()
+			}
+			found[name] = true
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case !found["batch"] || !found["recipients"]:
+			return &DecodeError{Detail: "get: the answer lacks its batch or its recipients"}
+		case batch.ID != "" && batch.ID != id:
+			return &DecodeError{Detail: "get: the answer is another batch"}
+		case rows == 0 && batch.TotalRecipients.N > 0:
+			return &DecodeError{Detail: "get: no recipients, though the batch has some"}
+		}
+		batch.ID = id
+		return nil
+	})
+	if err != nil {
+		return Batch{}, err
+	}
+	return batch, nil
+}

@@ -1,0 +1,216 @@
+// Package apiclient reads campaigns from the Magpipe batch-calls API. It knows
+// HTTP and JSON, and nothing of Prometheus or logging.
+//
+// Policy: every request is paid for with a Permit of one Budget before it is
+// sent, none is retried, none follows a redirect, and no answer is held whole.
+// No type has a field for a phone number or a recipient's name, so none can
+// leave the package.
+package apiclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Action is an operation of the API, as it is named on the wire and in metrics.
+type Action string
+
+// The actions that the exporter uses. All of them only read.
+const (
+	ActionList     Action = "list"
+	ActionListRuns Action = "list_runs"
+	ActionGet      Action = "get"
+)
+
+// Actions lists every action, in the order in which they are documented.
+func Actions() []Action { return []Action{ActionList, ActionListRuns, ActionGet} }
+
+// Config is what New needs. URL, Key and Budget are required.
+type Config struct {
+	URL         *url.URL          // the endpoint, as ParseURL accepts it
+	Key         *Key              // sent as a bearer token
+	Budget      *Budget           // pays for every request
+	Transport   http.RoundTripper // nil: a pool of kept-alive connections of its own
+	Timeout     time.Duration     // of one request, body included; 0: 20 s
+	PageSize    int               // rows asked for per page; 0: 500
+	Concurrency int               // requests in flight that the connection pool is made for; 0: 8
+	Version     string            // of the User-Agent
+	Observe     func(Exchange)    // told of every request sent, from the goroutine that sent it; may be nil
+}
+
+// Exchange is one request that was sent, and how it ended.
+type Exchange struct {
+	Action    Action
+	Duration  time.Duration // to the whole answer
+	Err       error         // nil where the answer was whole and decoded
+	Date      time.Time     // the answer's Date header, whole seconds; zero without one
+	RateLimit RateLimit     // the answer's X-RateLimit headers; zero without them
+}
+
+// Client speaks to one account. It is safe for concurrent use.
+type Client struct {
+	cfg  Config
+	http *http.Client
+	seed maphash.Seed
+
+	mu      sync.Mutex
+	longest int               // rows of the longest page ever received
+	last    map[string]string // by listing: the id of the row that a request past the end proved to be the last
+}
+
+// New makes a client that sends nothing yet.
+func New(cfg Config) *Client {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 20 * time.Second
+	}
+	if cfg.PageSize <= 0 {
+		cfg.PageSize = 500
+	}
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 8
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = newTransport(cfg.Concurrency)
+	}
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{
+		cfg:  cfg,
+		http: &http.Client{Transport: cfg.Transport, CheckRedirect: refuse},
+		seed: maphash.MakeSeed(),
+		last: map[string]string{},
+	}
+}
+
+// Close ends the idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func newTransport(concurrency int) *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           concurrency,
+		MaxIdleConnsPerHost:    concurrency,
+		IdleConnTimeout:        5 * time.Minute, // longer than any sensible scrape interval
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// ParseURL checks an endpoint: https, or http to a loopback address, or http
+// to any with allowHTTP, for the key must not travel in clear by accident.
+func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, errors.New("not a URL; it looks like https://host/path")
+	case u.User != nil:
+		return nil, errors.New("must not hold a user or password: the key comes from a file or the environment")
+	case u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		return nil, fmt.Errorf("must start with https:// and name a host, got scheme %q and host %q", u.Scheme, u.Host)
+	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("plain http to %s would send the key in clear: use https, or allow it with --api.allow-http", u.Host)
+	}
+	return u, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// call is the body of one request. The API takes limit and offset as integers only.
+type call struct {
+	Action   Action `json:"action"`
+	Status   string `json:"status,omitempty"`
+	BatchID  string `json:"batch_id,omitempty"`
+	ParentID string `json:"parent_batch_id,omitempty"`
+	Limit    int    `json:"limit,omitempty"`
+	Offset   int    `json:"offset,omitempty"`
+}
+
+// exchange sends one request, hands the answer to decode, and tells Observe.
+func (c *Client) exchange(ctx context.Context, permit *Permit, body call, decode func(*document) error) error {
+	if !permit.spend() {
+		return ErrUnpaid
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	done := Exchange{Action: body.Action}
+	start := time.Now()
+	done.Err = c.send(ctx, body, decode, &done)
+	done.Duration = time.Since(start)
+	if c.cfg.Observe != nil {
+		c.cfg.Observe(done)
+	}
+	return done.Err
+}
+
+func (c *Client) send(ctx context.Context, body call, decode func(*document) error, seen *Exchange) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("encode the request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL.String(), bytes.NewReader(raw))
+	if err != nil {
+		return fmt.Errorf("make the request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.cfg.Key.Value())
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "magpipe_exporter/"+c.cfg.Version)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return withoutURL(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // the answer was read or given up by now
+	c.note(resp.Header, seen)
+	if resp.StatusCode != http.StatusOK {
+		failed := readStatusError(resp)
+		if failed.StatusCode == http.StatusTooManyRequests {
+			c.cfg.Budget.backOff(failed.RetryAfter)
+		}
+		return failed
+	}
+	doc := newDocument(resp.Body, c.seed)
+	if err := decode(doc); err != nil {
+		return doc.cause(err)
+	}
+	return doc.cause(doc.end())
+}
+
+// note keeps what the headers of an answer tell besides the answer.
+func (c *Client) note(h http.Header, seen *Exchange) {
+	seen.RateLimit = parseRateLimit(h)
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		seen.Date = date
+	}
+	c.cfg.Budget.observe(seen.RateLimit)
+}
+
+// withoutURL takes the request's method and URL off an error: they are the same each time.
+func withoutURL(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}
+
+// readAtMost reads up to n bytes; what a server says beyond that, or says badly, is of no interest.
+func readAtMost(r io.Reader, n int64) []byte {
+	raw, err := io.ReadAll(io.LimitReader(r, n))
+	if err != nil {
+		return nil
+	}
+	return raw
+}

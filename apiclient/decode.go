@@ -1,0 +1,215 @@
+package apiclient
+
+import (
+	"bytes"
+	"errors"
+	"hash/maphash"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// document is one JSON answer, read token by token. The decoder refuses bad
+// UTF-8, doubled names and nesting over 10,000 levels.
+type document struct {
+	dec  *jsontext.Decoder
+	in   *allowance
+	seed maphash.Seed
+	buf  []byte // an unquoted string, until the next one
+}
+
+func newDocument(body io.Reader, seed maphash.Seed) *document {
+	in := &allowance{r: body, total: maxBody}
+	in.refill()
+	return &document{dec: jsontext.NewDecoder(in), in: in, seed: seed}
+}
+
+func (d *document) kind() jsontext.Kind { return d.dec.PeekKind() }
+
+func (d *document) skip() error { return d.dec.SkipValue() }
+
+// end errs if anything but white space is left.
+func (d *document) end() error {
+	_, err := d.dec.ReadToken()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err == nil:
+		return &DecodeError{Detail: "more than one value"}
+	}
+	return err
+}
+
+// cause turns an error of the decoder into what lies behind it: the
+// connection's, an answer too large, or else a DecodeError.
+func (d *document) cause(err error) error {
+	var decode *DecodeError
+	switch {
+	case err == nil:
+		return nil
+	case d.in.err != nil:
+		return d.in.err
+	case errors.As(err, &decode):
+		return err
+	}
+	return &DecodeError{Detail: "not one whole JSON object at byte " + strconv.FormatInt(d.dec.InputOffset(), 10)}
+}
+
+// members reads an object and calls value with each name; value reads or skips
+// what the name stands for. All members but arrays read with elements share one
+// allowance, for the decoder remembers every name.
+func (d *document) members(value func(name string) error) error {
+	if d.kind() != '{' {
+		return d.notA("JSON object")
+	}
+	if _, err := d.dec.ReadToken(); err != nil {
+		return err
+	}
+	for d.kind() != '}' {
+		name, err := d.name()
+		if err != nil {
+			return err
+		}
+		if err := value(string(name)); err != nil {
+			return err
+		}
+	}
+	_, err := d.dec.ReadToken()
+	return err
+}
+
+// elements reads an array and calls element before each of its values; every
+// one has its own allowance.
+func (d *document) elements(element func() error) error {
+	if _, err := d.dec.ReadToken(); err != nil {
+		return err
+	}
+	for d.kind() != ']' {
+		d.in.refill()
+		if err := element(); err != nil {
+			return err
+		}
+	}
+	_, err := d.dec.ReadToken()
+	return err
+}
+
+func (d *document) notA(what string) error {
+	if err := d.skip(); err != nil {
+		return err
+	}
+	return &DecodeError{Detail: "not a " + what}
+}
+
+// name reads a member's name; it is valid until the next read.
+func (d *document) name() ([]byte, error) {
+	raw, err := d.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	return d.unquote(raw), nil
+}
+
+func (d *document) unquote(raw []byte) []byte {
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return inner
+	}
+	d.buf, _ = jsontext.AppendUnquote(d.buf[:0], raw) // the decoder has checked it
+	return d.buf
+}
+
+// value reads one value of any type. A string comes without its quotes, null as
+// nil, and what can't be a plain value (an object, an array) with kind 0.
+func (d *document) value() (raw []byte, kind jsontext.Kind, err error) {
+	switch kind = d.kind(); kind {
+	case '{', '[':
+		return nil, 0, d.skip()
+	default:
+		raw, err = d.dec.ReadValue()
+	}
+	switch {
+	case err != nil || kind == 'n':
+		return nil, kind, err
+	case kind == '"':
+		return d.unquote(raw), kind, nil
+	}
+	return raw, kind, nil
+}
+
+// odd makes an Odd from a value that was just read.
+func (d *document) odd(field Field, raw []byte) Odd {
+	return Odd{Field: field, Hash: maphash.Bytes(d.seed, raw)}
+}
+
+func (d *document) text() (string, error) {
+	raw, kind, err := d.value()
+	if err != nil || kind != '"' {
+		return "", err
+	}
+	return string(raw), nil
+}
+
+func (d *document) count(odd *[]Odd) (Count, error) {
+	raw, kind, err := d.value()
+	if err != nil || kind == 'n' {
+		return Count{}, err
+	}
+	n, wrong := strconv.ParseInt(string(raw), 10, 64)
+	if kind != '0' || wrong != nil || n < 0 {
+		*odd = append(*odd, d.odd(FieldCount, raw))
+		return Count{}, nil
+	}
+	return Count{N: n, Known: true}, nil
+}
+
+// timestamp reads RFC 3339 with any number of fraction digits; "infinity", years of five
+// digits and years before Christ are none.
+func (d *document) timestamp(odd *[]Odd) (time.Time, error) {
+	raw, kind, err := d.value()
+	if err != nil || kind == 'n' {
+		return time.Time{}, err
+	}
+	var t time.Time
+	if kind != '"' || t.UnmarshalText(raw) != nil {
+		*odd = append(*odd, d.odd(FieldTimestamp, raw))
+		return time.Time{}, nil
+	}
+	return t, nil
+}
+
+const (
+	maxBody    = 64 << 20
+	maxElement = 1 << 20
+)
+
+// allowance is a reader that refuses to feed more than one element's worth of
+// bytes before the next refill: a decoder would buffer an endless string or
+// endless blanks whole, and a cap on the body alone would not help.
+type allowance struct {
+	r           io.Reader
+	left, total int64
+	err         error // why reading ended, unless at the end of the body
+}
+
+func (a *allowance) refill() { a.left = maxElement }
+
+func (a *allowance) Read(p []byte) (int, error) {
+	if a.left <= 0 || a.total < 0 {
+		a.err = ErrTooLarge
+		return 0, a.err
+	}
+	// One byte more than the body's cap is asked for, to tell its end from an excess.
+	n, err := a.r.Read(p[:min(int64(len(p)), a.left, a.total+1)])
+	a.left -= int64(n)
+	a.total -= int64(n)
+	if a.total < 0 {
+		a.err = ErrTooLarge
+		return 0, a.err
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		a.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,185 @@
+package apiclient
+
+import "hash/maphash"
+
+// batch reads one row. One that is no object is a Batch without an ID: it costs
+// itself, not the page.
+func (d *document) batch() (Batch, error) {
+	b := Batch{Window: Window{Start: -1, End: -1, Days: EveryDay}}
+	if d.kind() != '{' {
+		return b, d.skip()
+	}
+	if _, err := d.dec.ReadToken(); err != nil {
+		return b, err
+	}
+	for d.kind() != '}' {
+		name, err := d.name()
+		if err == nil {
+			err = d.batchMember(string(name), &b)
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	_, err := d.dec.ReadToken()
+	return b, err
+}
+
+func (d *document) batchMember(name string, b *Batch) (err error) {
+	switch name {
+	case "id":
+		b.ID, err = d.text()
+	case "name":
+		b.Name, err = d.text()
+	case "status":
+		err = d.batchStatus(b)
+	case "parent_batch_id":
+		b.ParentID, err = d.text()
+	case "recurrence_type":
+		b.Recurrence, err = d.text()
+	case "total_recipients":
+		b.TotalRecipients, err = d.count(&b.Odd)
+	case "completed_count":
+		b.CompletedCount, err = d.count(&b.Odd)
+	case "failed_count":
+		b.FailedCount, err = d.count(&b.Odd)
+	case "max_concurrency":
+		b.MaxConcurrency, err = d.count(&b.Odd)
+	case "reserved_concurrency":
+		b.ReservedConcurrency, err = d.count(&b.Odd)
+	case "recurrence_run_count":
+		b.RecurrenceRuns, err = d.count(&b.Odd)
+	case "recurrence_max_runs":
+		b.RecurrenceMaxRuns, err = d.count(&b.Odd)
+	case "window_start_time":
+		err = d.clock(&b.Window.Start, b)
+	case "window_end_time":
+		err = d.clock(&b.Window.End, b)
+	case "window_days":
+		err = d.days(b)
+	case "created_at":
+		b.CreatedAt, err = d.timestamp(&b.Odd)
+	case "scheduled_at":
+		b.ScheduledAt, err = d.timestamp(&b.Odd)
+	case "started_at":
+		b.StartedAt, err = d.timestamp(&b.Odd)
+	case "updated_at":
+		b.UpdatedAt, err = d.timestamp(&b.Odd)
+	case "completed_at":
+		b.CompletedAt, err = d.timestamp(&b.Odd)
+	default:
+		err = d.skip()
+	}
+	return err
+}
+
+func (d *document) batchStatus(b *Batch) error {
+	raw, _, err := d.value()
+	if err != nil {
+		return err
+	}
+	if b.Status = parseBatchStatus(raw); b.Status == BatchUnknown {
+		b.Odd = append(b.Odd, d.odd(FieldBatchStatus, raw))
+	}
+	return nil
+}
+
+func (d *document) clock(minute *int, b *Batch) error {
+	raw, kind, err := d.value()
+	if err != nil || kind == 'n' {
+		return err
+	}
+	read, ok := parseClock(string(raw))
+	if kind != '"' || !ok {
+		b.Window.Odd = true
+		b.Odd = append(b.Odd, d.odd(FieldWindow, raw))
+		return nil
+	}
+	*minute = read
+	return nil
+}
+
+// days reads a list of weekdays. A day that is none opens on no day, as the
+// service compares; what is no list at all leaves the window unknown.
+func (d *document) days(b *Batch) error {
+	switch d.kind() {
+	case 'n':
+		return d.skip()
+	case '[':
+	default:
+		raw, _, err := d.value()
+		b.Window.Odd = true
+		b.Odd = append(b.Odd, d.odd(FieldWindow, raw))
+		return err
+	}
+	if _, err := d.dec.ReadToken(); err != nil {
+		return err
+	}
+	b.Window.Days = 0
+	for d.kind() != ']' {
+		raw, kind, err := d.value()
+		if err != nil {
+			return err
+		}
+		if kind == '0' && len(raw) == 1 && raw[0] <= '6' {
+			b.Window.Days |= 1 << (raw[0] - '0')
+			continue
+		}
+		b.Odd = append(b.Odd, d.odd(FieldWindow, raw))
+	}
+	_, err := d.dec.ReadToken()
+	return err
+}
+
+// recipient reads one recipient. One that is no object counts, in an unknown state.
+func (d *document) recipient() (Recipient, error) {
+	var r Recipient
+	if d.kind() != '{' {
+		return r, d.skip()
+	}
+	if _, err := d.dec.ReadToken(); err != nil {
+		return r, err
+	}
+	for d.kind() != '}' {
+		name, err := d.name()
+		if err != nil {
+			return r, err
+		}
+		switch string(name) {
+		case "id":
+			err = d.recipientKey(&r)
+		case "status":
+			err = d.recipientStatus(&r)
+		case "attempted_at":
+			r.AttemptedAt, err = d.timestamp(&r.Odd)
+		case "completed_at":
+			r.CompletedAt, err = d.timestamp(&r.Odd)
+		default:
+			err = d.skip()
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	_, err := d.dec.ReadToken()
+	return r, err
+}
+
+func (d *document) recipientKey(r *Recipient) error {
+	raw, kind, err := d.value()
+	if err == nil && kind == '"' && len(raw) > 0 {
+		r.Key = maphash.Bytes(d.seed, raw)
+	}
+	return err
+}
+
+func (d *document) recipientStatus(r *Recipient) error {
+	raw, _, err := d.value()
+	if err != nil {
+		return err
+	}
+	if r.Status = parseRecipientStatus(raw); r.Status == RecipientUnknown {
+		r.Odd = append(r.Odd, d.odd(FieldRecipientStatus, raw))
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package apiclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// MaxPages is the most pages of one walk. One that would go on is truncated.
+const MaxPages = 1000
+
+// Walk reads a listing page by page, one request each, newest batch first. It
+// can be left and taken up again at any page. It is not safe for concurrent use.
+//
+// The API gives no total, cuts pages silently, and counts offsets from the
+// newest row: a batch that is created meanwhile shifts the pages, so that rows
+// come twice. Each batch is returned once.
+type Walk struct {
+	client   *Client
+	call     call
+	listing  string // names what is listed, among all listings of the client
+	rows     int    // received so far, repeated ones too
+	pages    int
+	rowPages int
+	seen     map[string]bool
+	lastID   string
+	lastAt   time.Time // created_at of the last row
+	short    bool      // the last page had fewer rows than were asked for
+
+	done, truncated bool
+}
+
+// Batches lists every batch of the account, or those in one state. Runs of
+// recurring batches are never among them.
+func (c *Client) Batches(status ...BatchStatus) *Walk {
+	w := &Walk{client: c, call: call{Action: ActionList}, seen: map[string]bool{}}
+	if len(status) > 0 {
+		w.call.Status = status[0].String()
+	}
+	w.listing = "list " + w.call.Status
+	return w
+}
+
+// Runs lists the runs of a recurring batch, also of one that has ended.
+func (c *Client) Runs(parentID string) *Walk {
+	return &Walk{
+		client: c, call: call{Action: ActionListRuns, ParentID: parentID},
+		listing: "list_runs " + parentID, seen: map[string]bool{},
+	}
+}
+
+// Done tells whether the walk has come to its end.
+func (w *Walk) Done() bool { return w.done }
+
+// Truncated tells whether rows may have been missed: the order among equal
+// creation times is no order, a page brought nothing new, a row had no id, the
+// page behind a short one could not be read, or MaxPages were not enough.
+func (w *Walk) Truncated() bool { return w.truncated }
+
+// Pages is the number of pages read so far.
+func (w *Walk) Pages() int { return w.pages }
+
+// Next reads one more page and returns the batches on it that are new to the
+// walk. It errs like Get, names the page, and can be called again after that.
+func (w *Walk) Next(ctx context.Context, permit *Permit) ([]Batch, error) {
+	var rows []Batch
+	w.call.Limit, w.call.Offset = w.client.cfg.PageSize, w.rows
+	err := w.client.exchange(ctx, permit, w.call, func(doc *document) (err error) {
+		rows, err = doc.page(w.call.Action)
+		return err
+	})
+	if w.pastTheEnd(err) {
+		w.done, w.truncated = true, true
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s page %d: %w", w.call.Action, w.pages+1, err)
+	}
+	w.pages++
+	return w.keep(rows), nil
+}
+
+// pastTheEnd tells whether an error is that of a request past the end, which
+// the service answers with a 500 in odd cases.
+func (w *Walk) pastTheEnd(err error) bool {
+	var status *StatusError
+	return w.short && errors.As(err, &status) && status.StatusCode == http.StatusInternalServerError
+}
+
+// page reads the rows of a list or list_runs answer.
+func (d *document) page(action Action) ([]Batch, error) {
+	main := "batches"
+	if action == ActionListRuns {
+		main = "runs"
+	}
+	var rows []Batch
+	found := false
+	err := d.members(func(name string) error {
+		if name != main || d.kind() != '[' {
+			return d.skip()
+		}
+		found = true
+		return d.elements(func() error {
+			b, err := d.batch()
+			if err == nil {
+				rows = append(rows, b)
+			}
+			return err
+		})
+	})
+	if err == nil && !found {
+		err = &DecodeError{Detail: string(action) + ": the answer lacks its " + main}
+	}
+	return rows, err
+}
+
+// keep picks what is new out of a page and decides whether it was the last.
+func (w *Walk) keep(rows []Batch) []Batch {
+	asked := w.call.Limit
+	previousID, previousAt := w.lastID, w.lastAt
+	fresh := make([]Batch, 0, len(rows))
+	for _, row := range rows {
+		switch {
+		case row.ID == "" || len(row.ID) > maxID:
+			w.truncated = true
+		case !w.seen[row.ID]:
+			w.seen[row.ID] = true
+			fresh = append(fresh, row)
+		}
+	}
+	if len(rows) > 0 {
+		w.rowPages++
+		w.lastID, w.lastAt = rows[len(rows)-1].ID, rows[len(rows)-1].CreatedAt
+	}
+	if len(fresh) > 0 && previousID != "" && fresh[0].CreatedAt.Equal(previousAt) {
+		w.truncated = true // two pages met among equal times, whose order changes
+	}
+	w.rows += len(rows)
+	w.short = len(rows) < asked
+	w.done = w.client.lastPage(w, len(rows), previousID)
+	switch {
+	case w.done:
+	case len(fresh) == 0, w.pages >= MaxPages:
+		w.done, w.truncated = true, true
+	}
+	return fresh
+}
+
+// maxID bounds what can become a label: a UUID has 36 characters.
+const maxID = 256
+
+// lastPage tells whether a page with n rows ends the walk: it is empty, or its
+// last row was proven before to be the last, or it is shorter than a page that
+// the server is known to send.
+func (c *Client) lastPage(w *Walk, n int, previousID string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n == 0 {
+		c.last[w.listing] = previousID
+		return true
+	}
+	known := c.longest
+	c.longest = max(known, n)
+	return (w.lastID != "" && c.last[w.listing] == w.lastID) || (n < w.call.Limit && n < known)
+}
+
+// RowPages is the number of pages so far that had rows.
+func (w *Walk) RowPages() int { return w.rowPages }
+
+// Has tells whether the walk has shown a batch.
+func (w *Walk) Has(id string) bool { return w.seen[id] }
