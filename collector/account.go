@@ -1,0 +1,216 @@
+package collector
+
+import (
+	"hash/maphash"
+	"time"
+
+	"magpipe_exporter/apiclient"
+)
+
+// account is what is known of the account's batches. It is guarded by the
+// mutex of its Collector.
+type account struct {
+	cfg     *Config
+	inst    *instruments
+	started time.Time     // of the process, by our clock
+	skew    time.Duration // the API's clock less ours, rounded down; from the first answer's Date
+	skewed  bool          // skew is known
+	seed    maphash.Seed
+
+	batches    map[string]*batch
+	watermarks map[string]time.Time // where the ledger of a batch was dropped: from when on its events count
+	series     map[string]*series   // by the recurring batch's id
+	list       listing
+	rateLimit  apiclient.RateLimit
+	known      map[uint64]struct{} // oddities that were counted
+	version    uint64              // raised with every change
+}
+
+// batch is what is known of one batch or run.
+type batch struct {
+	row     apiclient.Batch
+	rowAt   time.Time // when the request that brought the row was sent
+	leftAt  time.Time // when it was seen to be no longer running; zero while it runs
+	endedAt time.Time // zero while it is not over, or where its end is not known
+	owed    bool      // it left running, or ended, and has not been read since
+
+	askedAt time.Time // of the last get, good or not; zero: never
+	failing bool      // the last get did
+	reading *reading  // nil until read
+	ledger  *ledger   // nil until read
+	misses  int       // walks in a row that should have shown it and did not
+	shown   *view     // what scrapes expose of it; nil: to be made anew
+}
+
+func newAccount(cfg *Config, inst *instruments) *account {
+	return &account{
+		cfg: cfg, inst: inst, started: time.Now(), seed: maphash.MakeSeed(),
+		batches: map[string]*batch{}, watermarks: map[string]time.Time{}, series: map[string]*series{},
+		known: map[uint64]struct{}{},
+	}
+}
+
+// meet keeps what the headers of an answer tell.
+func (a *account) meet(e apiclient.Exchange) {
+	if !e.Date.IsZero() && !a.skewed {
+		a.skew, a.skewed = e.Date.Sub(time.Now()), true
+	}
+	if e.RateLimit.Limit > 0 {
+		a.rateLimit = e.RateLimit
+	}
+	a.version++
+}
+
+// startedByAPI is the start of the process by the API's clock.
+func (a *account) startedByAPI() time.Time { return a.started.Add(a.skew) }
+
+// template tells whether a row only serves to spawn runs: its own recipients
+// stay pending for ever.
+func template(row *apiclient.Batch) bool {
+	return recurring(row) && row.Status != apiclient.BatchRunning
+}
+
+func recurring(row *apiclient.Batch) bool {
+	return row.ParentID == "" && recurrence(row) != "none"
+}
+
+func recurrence(row *apiclient.Batch) string {
+	if row.Recurrence == "" {
+		return "none"
+	}
+	return row.Recurrence
+}
+
+// seeRow takes in a row from any answer whose request was sent at a time.
+func (a *account) seeRow(row apiclient.Batch, sent time.Time) {
+	a.version++
+	for _, odd := range row.Odd {
+		a.seeOdd(oddity{field: odd.Field, id: row.ID, hash: odd.Hash})
+	}
+	b := a.batches[row.ID]
+	switch {
+	case b == nil:
+		b = &batch{}
+		a.batches[row.ID] = b
+		a.firstSight(b, &row)
+	case sent.Before(b.rowAt):
+		return // what is known is newer
+	default:
+		a.follow(b, &row)
+	}
+	b.row, b.rowAt, b.misses, b.shown = row, sent, 0, nil
+}
+
+// firstSight decides what a batch never seen before is owed.
+func (a *account) firstSight(b *batch, row *apiclient.Batch) {
+	if row.Status != apiclient.BatchRunning {
+		b.leftAt = time.Now()
+	}
+	if !row.Status.Ended() {
+		return
+	}
+	switch {
+	case !row.CompletedAt.IsZero() && !row.CompletedAt.Before(row.StartedAt):
+		b.endedAt = row.CompletedAt.Add(-a.skew)
+	case !row.UpdatedAt.IsZero():
+		b.endedAt = row.UpdatedAt.Add(-a.skew)
+	}
+	_, read := a.watermarks[row.ID]
+	b.owed = !read && !template(row) && b.endedAt.After(a.started)
+}
+
+// follow notes what changed since a batch was seen last.
+func (a *account) follow(b *batch, row *apiclient.Batch) {
+	was, is := b.row.Status, row.Status
+	if is == apiclient.BatchRunning {
+		b.leftAt, b.endedAt, b.owed = time.Time{}, time.Time{}, false
+		return
+	}
+	if was == apiclient.BatchRunning || b.leftAt.IsZero() {
+		b.leftAt, b.owed = time.Now(), !template(row)
+	}
+	switch {
+	case !is.Ended():
+		b.endedAt = time.Time{}
+	case !was.Ended():
+		b.endedAt = time.Now()
+		b.leftAt, b.owed = b.endedAt, !template(row)
+	}
+}
+
+// seeOdd counts an oddity unless it was counted before.
+func (a *account) seeOdd(o oddity) {
+	hash := maphash.Comparable(a.seed, o)
+	if _, old := a.known[hash]; old || len(a.known) >= maxOddities {
+		return
+	}
+	a.known[hash] = struct{}{}
+	a.inst.unknownValues.WithLabelValues(string(o.field)).Inc()
+}
+
+// maxOddities bounds the memory that a server which sends nothing but odd
+// values can claim; beyond it they are no news.
+const maxOddities = 1 << 17
+
+// seeGet takes in a whole answer to get.
+func (a *account) seeGet(row apiclient.Batch, t *tally, sent time.Time) {
+	a.seeRow(row, sent)
+	id, b := row.ID, a.batches[row.ID]
+	read, seen, odd := t.finish(sent, &row)
+	for _, o := range odd {
+		a.seeOdd(o)
+	}
+	if row.Status != apiclient.BatchRunning || !sent.Before(b.leftAt) {
+		b.owed = false
+	}
+	b.failing, b.reading, b.shown = false, read, nil
+	since, returned := a.watermarks[id]
+	if !returned {
+		since = a.startedByAPI()
+	}
+	delete(a.watermarks, id)
+	if b.ledger == nil {
+		b.ledger = &ledger{}
+	}
+	a.inst.count(b.ledger.absorb(seen, since))
+}
+
+// seeGetFail notes that a get failed. A run that is not found twice in a row is
+// gone, for no walk would tell; of other batches the list decides.
+func (a *account) seeGetFail(id string, notFound bool) {
+	b := a.batches[id]
+	if b == nil {
+		return
+	}
+	a.version++
+	b.failing = true
+	if notFound && b.row.ParentID != "" {
+		b.misses++
+		if b.misses >= missesToBeGone {
+			a.forget(id)
+		}
+	}
+}
+
+// missesToBeGone is how many answers in a row must lack a batch where one alone
+// proves nothing: a 404 is also what a database error gives, and a deletion
+// hides a row from a walk of several pages.
+const missesToBeGone = 2
+
+// forget drops a batch that is gone.
+func (a *account) forget(id string) {
+	a.dropLedger(id)
+	delete(a.batches, id)
+	delete(a.series, id)
+	a.version++
+}
+
+// dropLedger frees what the event counters remember of a batch, but for a watermark.
+func (a *account) dropLedger(id string) {
+	b := a.batches[id]
+	if b == nil || b.ledger == nil {
+		return
+	}
+	a.watermarks[id] = b.ledger.watermark(b.reading.at.Add(a.skew + time.Second))
+	b.ledger, b.reading, b.shown = nil, nil, nil
+}

@@ -1,0 +1,152 @@
+package collector
+
+import (
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"magpipe_exporter/apiclient"
+)
+
+// What the parts of the account may claim of the budget's refill whatever else
+// waits. The rest goes to the stalest.
+const (
+	listShare = 1. / 20 // the list, or the running batches where a full walk is long
+	walkShare = 1. / 4  // the pages of a long walk; no more than this either
+	idleShare = 1. / 10 // looks for new runs of all series that have no live one; no more than this
+)
+
+// idleRest is how long at least a series without a live run is left alone while
+// its count of spawned runs does not move.
+const idleRest = 10 * time.Minute
+
+// candidates are all requests that the account could be asked for: the list,
+// the runs of recurring batches, and the recipients of batches that may call.
+func (a *account) candidates(began time.Time) []candidate {
+	all := a.listCandidates(began)
+	waiting := a.waitingRuns()
+	idle := a.idleSeries(waiting)
+	tracked := map[string]bool{}
+	for _, id := range a.tracked(began) {
+		tracked[id] = true
+	}
+	for id, b := range a.batches {
+		if a.spawns(b, began) {
+			c := a.runsCandidate(id, b)
+			if waiting[id] == 0 {
+				c.rest = max(c.rest, idle)
+			}
+			all = append(all, c)
+		}
+		if b.owed || (tracked[id] && !template(&b.row) && a.callsMayChange(b, began)) {
+			all = append(all, a.getCandidate(id, b))
+		}
+	}
+	return all
+}
+
+func (a *account) callsMayChange(b *batch, now time.Time) bool {
+	return b.row.Status == apiclient.BatchRunning || a.unsettled(b, now)
+}
+
+func (a *account) getCandidate(id string, b *batch) candidate {
+	c := candidate{
+		request: request{action: apiclient.ActionGet, id: id},
+		urgency: byAge, asked: b.askedAt, rest: a.cfg.MinRefresh, created: b.row.CreatedAt,
+	}
+	switch {
+	case b.askedAt.IsZero():
+		c.urgency = neverRead
+	case b.owed && !b.askedAt.After(b.leftAt):
+		c.urgency = justLeft
+	}
+	return c
+}
+
+// spawns tells whether a batch can have runs that are of interest.
+func (a *account) spawns(b *batch, now time.Time) bool {
+	return recurring(&b.row) && a.rank(b, now) > 0
+}
+
+func (a *account) runsCandidate(id string, b *batch) candidate {
+	c := candidate{
+		request: request{action: apiclient.ActionListRuns, id: id},
+		urgency: byAge, rest: a.cfg.MinRefresh, created: b.row.CreatedAt,
+	}
+	s := a.series[id]
+	switch {
+	case s == nil, s.walk != nil, !s.failing && s.spawned != b.row.RecurrenceRuns:
+		c.urgency = neverRead // of some of its runs nothing is known
+	default:
+		c.asked = s.askedAt
+	}
+	return c
+}
+
+// waitingRuns counts, by recurring batch, the live runs whose state only
+// list_runs tells: those that run are followed by get.
+func (a *account) waitingRuns() map[string]int {
+	waiting := map[string]int{}
+	for _, b := range a.batches {
+		if liveRun(&b.row) && b.row.Status != apiclient.BatchRunning {
+			waiting[b.row.ParentID]++
+		}
+	}
+	return waiting
+}
+
+// idleSeries tells how long a series with nothing to follow rests, so that all of
+// them together keep to their share.
+func (a *account) idleSeries(waiting map[string]int) time.Duration {
+	idle := max(0, len(a.series)-len(waiting))
+	return max(idleRest, every(float64(idle), idleShare*a.cfg.API.Budget.Refill()))
+}
+
+// every is the time in which a rate per second pays for a price.
+func every(price, rate float64) time.Duration {
+	return time.Duration(price / rate * float64(time.Second))
+}
+
+func (a *account) listCandidates(began time.Time) []candidate {
+	l := &a.list
+	if !l.long() {
+		return []candidate{a.shared(request{action: apiclient.ActionList}, l.walk != nil, l.askedAt, max(1, l.price), began)}
+	}
+	all := []candidate{
+		a.shared(request{action: apiclient.ActionList, filtered: true}, l.filter != nil, l.filterAskedAt, max(1, l.filterPrice), began),
+	}
+	walk := candidate{request: request{action: apiclient.ActionList}}
+	if l.walk == nil || l.stuck {
+		walk.asked, walk.rest = l.askedAt, a.cfg.MinRefresh
+	}
+	switch {
+	case a.walks().Tokens() >= 1:
+		return append(all, walk)
+	case l.refreshed.IsZero():
+		walk.urgency = spare // no count by state is known before the first walk ends
+		return append(all, walk)
+	}
+	return all
+}
+
+// shared is the candidate that keeps up with the list: as old as it is, but
+// due by right once its share of the refill has paid for it.
+func (a *account) shared(r request, begun bool, asked time.Time, price int, began time.Time) candidate {
+	c := candidate{request: r, urgency: byAge, asked: asked, rest: a.cfg.MinRefresh}
+	if begun {
+		c.asked = time.Time{} // its next page
+	}
+	if c.asked.IsZero() || began.Sub(asked) >= every(float64(price), listShare*a.cfg.API.Budget.Refill()) {
+		c.urgency = paced
+	}
+	return c
+}
+
+// walks is the allowance of long walks.
+func (a *account) walks() *rate.Limiter {
+	if a.list.allowance == nil {
+		b := a.cfg.API.Budget
+		a.list.allowance = rate.NewLimiter(rate.Limit(walkShare*b.Refill()), max(1, b.Burst()/4))
+	}
+	return a.list.allowance
+}

@@ -1,0 +1,168 @@
+package collector
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"magpipe_exporter/apiclient"
+)
+
+// metric is one row of the catalogue. One of its functions tells where its
+// samples come from; a counter and a histogram have none, for instruments
+// count them.
+type metric struct {
+	name, help string
+	kind       kind
+	labels     []string // of a batch: after batch_id
+	buckets    []float64
+
+	account func(*page, emit)                       // of the account and the exporter, at each scrape
+	row     func(*apiclient.Batch, emit)            // of a batch, from its row
+	reading func(*reading, emit)                    // of a batch, from its recipients
+	clock   func(*apiclient.Batch, time.Time, emit) // of a batch, from its row and the time, at each scrape
+
+	desc *prometheus.Desc
+}
+
+// kind is a metric's type; the zero value is a gauge.
+type kind int
+
+const (
+	gauge kind = iota
+	counter
+	histogram
+)
+
+func (k kind) String() string { return [...]string{"gauge", "counter", "histogram"}[k] }
+
+func (m *metric) ofBatch() bool { return m.row != nil || m.reading != nil || m.clock != nil }
+
+// emit makes one sample of the row at hand.
+type emit func(value float64, labels ...string)
+
+// page is what one scrape is answered from.
+type page struct {
+	*snapshot
+	now    time.Time
+	budget *apiclient.Budget
+}
+
+// liveRuns counts the runs that are live, or whose retention has not ended.
+func (s *page) liveRuns() map[apiclient.BatchStatus]int {
+	counts := map[apiclient.BatchStatus]int{}
+	for _, run := range s.runs {
+		if !passed(run.until, s.now) {
+			counts[run.status]++
+		}
+	}
+	return counts
+}
+
+// catalogue is the rows with their descriptors.
+type catalogue struct{ metrics []metric }
+
+func newCatalogue(names bool) *catalogue {
+	c := &catalogue{metrics: metricRows(names)}
+	for i := range c.metrics {
+		m := &c.metrics[i]
+		labels := m.labels
+		if m.ofBatch() {
+			labels = append([]string{"batch_id"}, labels...)
+		}
+		m.desc = prometheus.NewDesc(m.name, m.help, labels, nil)
+	}
+	return c
+}
+
+// row finds a row by its metric's name, which must be in the catalogue.
+func (c *catalogue) row(name string) *metric {
+	for i := range c.metrics {
+		if c.metrics[i].name == name {
+			return &c.metrics[i]
+		}
+	}
+	return nil
+}
+
+// view makes what scrapes expose of a batch until its row or its recipients change.
+func (c *catalogue) view(b *batch) *view {
+	v := &view{row: b.row}
+	for i := range c.metrics {
+		m := &c.metrics[i]
+		switch {
+		case m.row != nil:
+			m.row(&v.row, m.into(&v.ofRow, v.row.ID))
+		case m.reading != nil && b.reading != nil && !template(&v.row):
+			m.reading(b.reading, m.into(&v.ofReading, v.row.ID))
+		}
+	}
+	return v
+}
+
+// into returns an emit that appends the row's samples, with labels before those it is given.
+func (m *metric) into(samples *[]prometheus.Metric, first ...string) emit {
+	return func(value float64, labels ...string) {
+		labels = append(first[:len(first):len(first)], labels...)
+		*samples = append(*samples, prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, value, labels...))
+	}
+}
+
+func emitTime(t time.Time, emit emit) {
+	if !t.IsZero() {
+		emit(float64(t.UnixMicro()) / 1e6)
+	}
+}
+
+func emitCount(c apiclient.Count, emit emit) {
+	if c.Known {
+		emit(float64(c.N))
+	}
+}
+
+func (s statistics) emit(emit emit) {
+	if s.calls == 0 {
+		return
+	}
+	emit(s.p50, "p50")
+	emit(s.p90, "p90")
+	emit(s.p99, "p99")
+	emit(s.mean, "mean")
+	emit(s.max, "max")
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func statesIf(known bool) []apiclient.BatchStatus {
+	if known {
+		return apiclient.BatchStatuses()
+	}
+	return nil
+}
+
+func ifRecurring(b *apiclient.Batch, c apiclient.Count) apiclient.Count {
+	c.Known = c.Known && recurring(b)
+	return c
+}
+
+func limited(s *page, n int) apiclient.Count {
+	return apiclient.Count{N: int64(n), Known: s.rateLimit.Limit > 0}
+}
+
+const longestName = 256
+
+// shownName is a batch's name as a label: cut at 256 characters, or left out.
+func shownName(name string, shown bool) string {
+	if !shown {
+		return ""
+	}
+	if runes := []rune(name); len(runes) > longestName {
+		return string(runes[:longestName])
+	}
+	return name
+}

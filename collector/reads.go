@@ -1,0 +1,87 @@
+package collector
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"magpipe_exporter/apiclient"
+)
+
+// read sends one request that is paid for, and keeps what it brings.
+type read func(ctx context.Context, permit *apiclient.Permit)
+
+// prepare notes that a request is being sent. The caller holds the mutex; the
+// read that is returned takes it.
+func (c *Collector) prepare(r request) read {
+	switch r.action {
+	case apiclient.ActionList:
+		return c.prepareList(r)
+	case apiclient.ActionListRuns:
+		return c.prepareRuns(r)
+	default:
+		return c.prepareGet(r)
+	}
+}
+
+func (c *Collector) prepareList(r request) read {
+	sent := time.Now()
+	walk := c.account.list.next(c.client, r.filtered, sent)
+	if !r.filtered && walk.Pages() >= couple {
+		c.account.walks().AllowN(sent, 1)
+	}
+	return func(ctx context.Context, permit *apiclient.Permit) {
+		rows, err := walk.Next(ctx, permit)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err != nil {
+			c.account.seeListFail(r.filtered)
+			c.warn(ctx, r, err)
+			return
+		}
+		c.account.seeListPage(walk, rows, sent, r.filtered)
+	}
+}
+
+func (c *Collector) prepareRuns(r request) read {
+	sent := time.Now()
+	walk := c.account.seriesOf(r.id).next(c.client, c.account.batches[r.id], sent)
+	return func(ctx context.Context, permit *apiclient.Permit) {
+		rows, err := walk.Next(ctx, permit)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err != nil {
+			c.account.seeRunsFail(r.id)
+			c.warn(ctx, r, err)
+			return
+		}
+		c.account.seeRuns(r.id, rows, sent)
+	}
+}
+
+func (c *Collector) prepareGet(r request) read {
+	sent := time.Now()
+	c.account.batches[r.id].askedAt = sent
+	return func(ctx context.Context, permit *apiclient.Permit) {
+		t := &tally{batchID: r.id, seed: c.account.seed}
+		row, err := c.client.Get(ctx, permit, r.id, t.add)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err != nil {
+			c.account.seeGetFail(r.id, apiclient.Reason(err) == "not_found")
+			c.warn(ctx, r, err)
+			return
+		}
+		c.account.seeGet(row, t, sent)
+	}
+}
+
+// warn logs a failed request, unless it failed because the process ends.
+func (c *Collector) warn(ctx context.Context, r request, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	_ = level.Warn(c.cfg.Logger).Log("msg", "request failed, what it would have read stays as it was", //nolint:errcheck // nowhere to tell
+		"action", string(r.action), "batch_id", r.id, "reason", apiclient.Reason(err), "err", err)
+}

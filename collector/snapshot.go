@@ -1,0 +1,84 @@
+package collector
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"magpipe_exporter/apiclient"
+)
+
+// snapshot is what scrapes expose until something new is known. It is never
+// changed once built; what depends on the clock is worked out at each scrape.
+type snapshot struct {
+	version   uint64
+	list      listing
+	listUntil time.Time // from when on what comes from the list's rows is too old; zero: never
+	batches   map[apiclient.BatchStatus]int
+	runs      []runShown
+	tracked   []tracked
+	rateLimit apiclient.RateLimit
+}
+
+// runShown is a run of a recurring batch that is counted until a time; zero: for ever.
+type runShown struct {
+	status apiclient.BatchStatus
+	until  time.Time
+}
+
+// tracked is a batch with series of its own.
+type tracked struct {
+	*view
+	until        time.Time // from when on it is not shown; zero: never
+	readingUntil time.Time // from when on its recipients are not shown; zero: never
+}
+
+// view is a batch's series as they are, while nothing new is known of it.
+type view struct {
+	row       apiclient.Batch
+	read      *reading            // nil: no recipients to show
+	ofRow     []prometheus.Metric // from the row
+	ofReading []prometheus.Metric // from the recipients
+}
+
+func passed(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
+
+// build makes the snapshot of what is known now.
+func (a *account) build(rows *catalogue) *snapshot {
+	now := time.Now()
+	s := &snapshot{version: a.version, list: a.list, rateLimit: a.rateLimit, batches: map[apiclient.BatchStatus]int{}}
+	if !a.list.up && !a.list.goodAt.IsZero() {
+		s.listUntil = a.list.goodAt.Add(a.cfg.MaxStaleness)
+	}
+	for _, b := range a.batches {
+		if b.row.ParentID == "" {
+			s.batches[b.row.Status]++
+		} else if !b.row.Status.Ended() || !b.endedAt.IsZero() {
+			s.runs = append(s.runs, runShown{status: b.row.Status, until: a.shownUntil(b)})
+		}
+	}
+	for _, id := range a.tracked(now) {
+		b := a.batches[id]
+		if b.shown == nil {
+			b.shown = rows.view(b)
+		}
+		t := tracked{view: b.shown, until: a.shownUntil(b)}
+		if b.failing && b.reading != nil {
+			t.readingUntil = b.reading.at.Add(a.cfg.MaxStaleness)
+		}
+		s.tracked = append(s.tracked, t)
+	}
+	return s
+}
+
+// shownUntil is when a batch's retention ends, or when the row of a run gets
+// too old because neither list_runs nor get can be read.
+func (a *account) shownUntil(b *batch) (until time.Time) {
+	if b.row.Status.Ended() {
+		until = b.endedAt.Add(a.cfg.FinishedRetention)
+	}
+	if s := a.series[b.row.ParentID]; s != nil && s.failing {
+		until = earlier(until, b.rowAt.Add(a.cfg.MaxStaleness))
+	}
+	return until
+}
