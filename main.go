@@ -1,0 +1,113 @@
+// Command magpipe_exporter exposes the batch calls of a Magpipe account as Prometheus metrics.
+package main
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // --collector.window-timezone works where the system has no zones
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/common/version"
+	webflag "github.com/prometheus/exporter-toolkit/web/kingpinflag"
+	slogkit "github.com/tjhop/slog-gokit"
+
+	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/simulator"
+	"magpipe_exporter/collector"
+	"magpipe_exporter/collector/exposition"
+	"magpipe_exporter/collector/kingpinflag"
+)
+
+const program = "magpipe_exporter"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// settings are the command line.
+type settings struct {
+	*kingpinflag.Settings
+	server              exposition.Server
+	once                bool
+	logLevel, logFormat string
+	answered            bool // by --help or --version: there is nothing else to do
+}
+
+// run is the whole program. It returns the exit code: 2 for a wrong command
+// line, 1 for anything else that keeps it from starting or serving.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	s := &settings{}
+	version.Version = cmp.Or(version.Version, "0.0.0-dev") // set by the linker in a release
+	err := s.parse(args, out)
+	if s.answered {
+		return 0
+	}
+	s.log(errOut)
+	code := 2
+	if err == nil {
+		code, err = 1, s.start(ctx, out)
+	}
+	if err == nil {
+		return 0
+	}
+	s.server.Logger.Error(err.Error())
+	return code
+}
+
+func (s *settings) parse(args []string, out io.Writer) error {
+	app := kingpin.New(program, "Exposes the batch calls of a Magpipe account as Prometheus metrics.")
+	app.UsageWriter(out).Version(version.Print(program)).HelpFlag.Short('h')
+	app.Terminate(func(int) { s.answered = true })
+	s.Settings = kingpinflag.AddFlags(app)
+	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.once)
+	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.server.Path)
+	app.Flag("log.level", "Lowest level to log.").Default("info").EnumVar(&s.logLevel, "debug", "info", "warn", "error")
+	app.Flag("log.format", "Format of log lines.").Default("logfmt").EnumVar(&s.logFormat, "logfmt", "json")
+	s.server.Web = webflag.AddFlags(app, ":10240")
+	_, err := app.Parse(args)
+	return cmp.Or(err, s.server.Check())
+}
+
+// start serves until the context is done, or with --once writes one page.
+func (s *settings) start(ctx context.Context, out io.Writer) (err error) {
+	api := &s.Collector.API
+	api.Version, api.Budget = version.Version, apiclient.NewBudget(s.Limits)
+	s.Key.Warn = func(err error) { s.server.Logger.Warn(err.Error()) }
+	if s.Demo {
+		api.Transport = simulator.Demo(simulator.Options{Seed: 1}).Client().Transport
+		s.Key = apiclient.KeySource{Value: "demo"}
+	}
+	if api.Key, err = s.Key.Open(); err != nil {
+		return err
+	}
+	c := collector.New(s.Collector)
+	defer c.Close()
+	s.server.Name, s.server.Collector, s.server.TimeoutOffset = program, c, s.TimeoutOffset
+	if s.once {
+		return s.server.WriteOnce(ctx, out)
+	}
+	s.server.Logger.Info("Starting", "version", version.Version, "demo", s.Demo)
+	return s.server.ListenAndServe(ctx)
+}
+
+// log makes one go-kit logger, which exporter-toolkit uses through slog.
+func (s *settings) log(w io.Writer) {
+	base := log.NewLogfmtLogger(log.NewSyncWriter(w))
+	if s.logFormat == "json" {
+		base = log.NewJSONLogger(log.NewSyncWriter(w))
+	}
+	filtered := level.NewFilter(base, level.Allow(level.ParseDefault(s.logLevel, level.InfoValue())))
+	s.Collector.Logger = log.With(filtered, "time", log.DefaultTimestampUTC, "caller", log.DefaultCaller)
+	bridged := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
+	s.server.Logger = slog.New(slogkit.NewGoKitHandler(base, bridged[s.logLevel])) // info where it is not named
+}
