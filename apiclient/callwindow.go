@@ -50,5 +50,5 @@ func parseClock(raw string) (minute int, ok bool) {
 
 func twoDigits(s string) (int, bool) {
 	n, err := strconv.ParseUint(s, 10, 8)
-	return int(n), err == nil && len(s) == 2 //nolint:gosec // at most 99
+	return int(n), err == nil && len(s) == 2
 }

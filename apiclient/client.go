@@ -172,7 +172,7 @@ func (c *Client) send(ctx context.Context, body call, decode func(*document) err
 	if err != nil {
 		return withoutURL(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // the answer was read or given up by now
+	defer resp.Body.Close()
 	c.note(resp.Header, seen)
 	if resp.StatusCode != http.StatusOK {
 		failed := readStatusError(resp)
@@ -199,8 +199,7 @@ func (c *Client) note(h http.Header, seen *Exchange) {
 
 // withoutURL takes the request's method and URL off an error: they are the same each time.
 func withoutURL(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
 	}
 	return err

@@ -45,13 +45,13 @@ func (d *document) end() error {
 // cause turns an error of the decoder into what lies behind it: the
 // connection's, an answer too large, or else a DecodeError.
 func (d *document) cause(err error) error {
-	var decode *DecodeError
+	_, known := errors.AsType[*DecodeError](err)
 	switch {
 	case err == nil:
 		return nil
 	case d.in.err != nil:
 		return d.in.err
-	case errors.As(err, &decode):
+	case known:
 		return err
 	}
 	return &DecodeError{Detail: "not one whole JSON object at byte " + strconv.FormatInt(d.dec.InputOffset(), 10)}

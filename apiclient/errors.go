@@ -44,18 +44,17 @@ func Reasons() []string {
 // Reason is the one word that a failed request has in metrics. A redirect is a
 // client_error (the URL is wrong), and so is a 403 unauthorized (the key is).
 func Reason(err error) string {
-	var status *StatusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.reason()
 	}
-	var decode *DecodeError
-	var network net.Error
+	_, malformed := errors.AsType[*DecodeError](err)
+	network, ok := errors.AsType[net.Error](err)
 	switch {
-	case errors.As(err, &decode):
+	case malformed:
 		return "malformed"
 	case errors.Is(err, ErrTooLarge):
 		return "too_large"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), ok && network.Timeout():
 		return "timeout"
 	}
 	return "network"

@@ -68,11 +68,11 @@ func (k *Key) Value() string {
 }
 
 func readKey(path string) (string, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("read the key file: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
 		return "", fmt.Errorf("read the key file: %w", err)

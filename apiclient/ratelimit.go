@@ -44,7 +44,7 @@ func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	wait := time.Duration(0)
 	if seconds, err := strconv.ParseUint(value, 10, 63); err == nil {
-		wait = time.Duration(min(seconds, uint64(maxBackoff/time.Second))) * time.Second //nolint:gosec // at most 3600
+		wait = time.Duration(min(seconds, uint64(maxBackoff/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(value); err == nil {
 		if date, err := http.ParseTime(h.Get("Date")); err == nil {
 			now = date

@@ -85,8 +85,8 @@ func (w *Walk) Next(ctx context.Context, permit *Permit) ([]Batch, error) {
 // pastTheEnd tells whether an error is that of a request past the end, which
 // the service answers with a 500 in odd cases.
 func (w *Walk) pastTheEnd(err error) bool {
-	var status *StatusError
-	return w.short && errors.As(err, &status) && status.StatusCode == http.StatusInternalServerError
+	status, ok := errors.AsType[*StatusError](err)
+	return ok && w.short && status.StatusCode == http.StatusInternalServerError
 }
 
 // page reads the rows of a list or list_runs answer.

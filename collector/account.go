@@ -53,7 +53,7 @@ func newAccount(cfg *Config, inst *instruments) *account {
 // meet keeps what the headers of an answer tell.
 func (a *account) meet(e apiclient.Exchange) {
 	if !e.Date.IsZero() && !a.skewed {
-		a.skew, a.skewed = e.Date.Sub(time.Now()), true
+		a.skew, a.skewed = time.Until(e.Date), true
 	}
 	if e.RateLimit.Limit > 0 {
 		a.rateLimit = e.RateLimit

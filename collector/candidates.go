@@ -110,12 +110,10 @@ func every(price, rate float64) time.Duration {
 func (a *account) listCandidates(began time.Time) []candidate {
 	l := &a.list
 	if !l.long() {
-		return []candidate{a.shared(request{action: apiclient.ActionList}, l.walk != nil, l.askedAt, max(1, l.price), began)}
+		return []candidate{a.upkeep(listRead{begun: l.walk != nil, asked: l.askedAt, price: l.price}, began)}
 	}
-	all := []candidate{
-		a.shared(request{action: apiclient.ActionList, filtered: true}, l.filter != nil, l.filterAskedAt, max(1, l.filterPrice), began),
-	}
-	walk := candidate{request: request{action: apiclient.ActionList}}
+	all := []candidate{a.upkeep(listRead{filtered: true, begun: l.filter != nil, asked: l.filterAskedAt, price: l.filterPrice}, began)}
+	walk := candidate{request: request{action: apiclient.ActionList}, urgency: paced}
 	if l.walk == nil || l.stuck {
 		walk.asked, walk.rest = l.askedAt, a.cfg.MinRefresh
 	}
@@ -129,14 +127,26 @@ func (a *account) listCandidates(began time.Time) []candidate {
 	return all
 }
 
-// shared is the candidate that keeps up with the list: as old as it is, but
-// due by right once its share of the refill has paid for it.
-func (a *account) shared(r request, begun bool, asked time.Time, price int, began time.Time) candidate {
-	c := candidate{request: r, urgency: byAge, asked: asked, rest: a.cfg.MinRefresh}
-	if begun {
-		c.asked = time.Time{} // its next page
+// listRead is a way to keep up with the list.
+type listRead struct {
+	filtered bool
+	begun    bool      // a page of it was read, and another is to come
+	asked    time.Time // when it was asked for last
+	price    int       // in pages, as far as that is known
+}
+
+// upkeep is the candidate that keeps up with the list: as old as it is, but due
+// by right once its share of the refill has paid for it.
+func (a *account) upkeep(l listRead, began time.Time) candidate {
+	c := candidate{
+		request: request{action: apiclient.ActionList, filtered: l.filtered},
+		urgency: byAge, asked: l.asked, rest: a.cfg.MinRefresh,
 	}
-	if c.asked.IsZero() || began.Sub(asked) >= every(float64(price), listShare*a.cfg.API.Budget.Refill()) {
+	if l.begun {
+		c.asked = time.Time{}
+	}
+	share := listShare * a.cfg.API.Budget.Refill()
+	if c.asked.IsZero() || began.Sub(l.asked) >= every(float64(max(1, l.price)), share) {
 		c.urgency = paced
 	}
 	return c

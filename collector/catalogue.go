@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -103,7 +104,7 @@ func (c *catalogue) view(b *batch) *view {
 // into returns an emit that appends the row's samples, with labels before those it is given.
 func (m *metric) into(samples *[]prometheus.Metric, first ...string) emit {
 	return func(value float64, labels ...string) {
-		labels = append(first[:len(first):len(first)], labels...)
+		labels = append(slices.Clip(first), labels...)
 		*samples = append(*samples, prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, value, labels...))
 	}
 }

@@ -82,6 +82,6 @@ func (c *Collector) warn(ctx context.Context, r request, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	_ = level.Warn(c.cfg.Logger).Log("msg", "request failed, what it would have read stays as it was", //nolint:errcheck // nowhere to tell
+	_ = level.Warn(c.cfg.Logger).Log("msg", "request failed, what it would have read stays as it was",
 		"action", string(r.action), "batch_id", r.id, "reason", apiclient.Reason(err), "err", err)
 }

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,9 @@ func named(t *testing.T, a *Account, name string) *batch {
 	t.Helper()
 	a.enter()
 	defer a.mu.Unlock()
-	for i := len(a.listed) - 1; i >= 0; i-- {
-		if a.listed[i].name == name && a.listed[i].status != "completed" {
-			return a.listed[i]
+	for _, b := range slices.Backward(a.listed) {
+		if b.name == name && b.status != "completed" {
+			return b
 		}
 	}
 	for _, b := range a.listed {

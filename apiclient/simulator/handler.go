@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -23,9 +24,7 @@ func (a *Account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	for k, v := range ans.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), ans.header)
 	w.Header().Set("Content-Length", strconv.Itoa(len(ans.body)))
 	w.WriteHeader(ans.status)
 	if ans.cut == 0 {

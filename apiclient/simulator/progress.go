@@ -24,7 +24,10 @@ func (g agenda) Swap(i, j int) {
 }
 
 func (g *agenda) Push(x any) {
-	b := x.(*batch)
+	b, ok := x.(*batch)
+	if !ok {
+		return // heap.Push is only ever given batches
+	}
 	b.place = len(*g)
 	*g = append(*g, b)
 }
