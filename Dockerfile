@@ -1,0 +1,37 @@
+# Both images can be given by digest: --build-arg BASE_IMAGE=gcr.io/distroless/static-debian12@sha256:…
+ARG BUILD_IMAGE=docker.io/library/golang:1.26.8-bookworm
+ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
+
+# The compiler runs on the builder's own platform and crosses to the target's.
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION=0.0.0-dev
+ARG REVISION
+ARG BRANCH
+ARG BUILD_DATE
+RUN stamp=github.com/prometheus/common/version && \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
+    -ldflags "-s -w -X $stamp.Version=$VERSION -X $stamp.Revision=$REVISION -X $stamp.Branch=$BRANCH -X $stamp.BuildDate=$BUILD_DATE" \
+    -o /magpipe_exporter .
+
+FROM ${BASE_IMAGE}
+ARG VERSION=0.0.0-dev
+ARG REVISION
+ARG BUILD_DATE
+LABEL org.opencontainers.image.title="magpipe_exporter" \
+      org.opencontainers.image.description="Prometheus exporter for Magpipe batch calls" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$BUILD_DATE"
+COPY LICENSE /LICENSE
+COPY --from=build /magpipe_exporter /magpipe_exporter
+# By number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+EXPOSE 10240
+ENTRYPOINT ["/magpipe_exporter"]

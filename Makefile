@@ -1,0 +1,52 @@
+# `make` alone lists the targets. Go, git and make are all it needs; the linter builds itself on first use.
+
+GO      ?= go
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --dirty --match 'v[0-9]*' 2>/dev/null)),0.0.0-dev)
+
+# The date is the commit's, so that the same commit always gives the same binary.
+REVISION   ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
+BRANCH     ?= $(shell git symbolic-ref --quiet --short HEAD 2>/dev/null)
+BUILD_DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+
+stamp   := github.com/prometheus/common/version
+ldflags  = -X $(stamp).Version=$(VERSION) -X $(stamp).Revision=$(REVISION) \
+           -X $(stamp).Branch=$(BRANCH) -X $(stamp).BuildDate=$(BUILD_DATE)
+
+# The linter's version is pinned in a module of its own, so that the exporter's dependencies stay its own.
+golangci := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./magpipe_exporter, static
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(ldflags)' -o magpipe_exporter .
+
+# The race detector needs cgo, hence a C compiler with its headers.
+.PHONY: test
+test: ## run the tests, with the race detector where a C compiler is found
+	@if echo '#include <stdlib.h>' | $$($(GO) env CC) -E - >/dev/null 2>&1; \
+	then set -x; CGO_ENABLED=1 $(GO) test -race ./...; \
+	else echo 'no C compiler found: testing without the race detector'; set -x; CGO_ENABLED=0 $(GO) test ./...; \
+	fi
+
+.PHONY: vet
+vet: ## run go vet
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: ## run golangci-lint as .golangci.yml has it
+	$(golangci) run
+
+.PHONY: fmt
+fmt: ## format the code
+	$(golangci) fmt
+
+.PHONY: ci
+ci: ## run everything that a change has to pass
+	bash .ci/run
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf magpipe_exporter dist .cache
