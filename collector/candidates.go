@@ -31,7 +31,7 @@ func (a *account) candidates(began time.Time) []candidate {
 		tracked[id] = true
 	}
 	for id, b := range a.batches {
-		if a.spawns(b, began) {
+		if recurring(&b.row) && (a.rank(b, began) > 0 || waiting[id] > 0) {
 			c := a.runsCandidate(id, b)
 			if waiting[id] == 0 {
 				c.rest = max(c.rest, idle)
@@ -61,11 +61,6 @@ func (a *account) getCandidate(id string, b *batch) candidate {
 		c.urgency = justLeft
 	}
 	return c
-}
-
-// spawns tells whether a batch can have runs that are of interest.
-func (a *account) spawns(b *batch, now time.Time) bool {
-	return recurring(&b.row) && a.rank(b, now) > 0
 }
 
 func (a *account) runsCandidate(id string, b *batch) candidate {

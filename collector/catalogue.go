@@ -155,15 +155,19 @@ func limited(s *page, n int) apiclient.Count {
 	return apiclient.Count{N: int64(n), Known: s.rateLimit.Limit > 0}
 }
 
-const longestName = 256
+const longestLabel = 256
 
-// shownName is a batch's name as a label: cut at 256 characters, or left out.
+// cut shortens a label that the API's users wrote to 256 characters.
+func cut(label string) string {
+	if runes := []rune(label); len(runes) > longestLabel {
+		return string(runes[:longestLabel])
+	}
+	return label
+}
+
 func shownName(name string, shown bool) string {
 	if !shown {
 		return ""
 	}
-	if runes := []rune(name); len(runes) > longestName {
-		return string(runes[:longestName])
-	}
-	return name
+	return cut(name)
 }

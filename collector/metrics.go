@@ -16,7 +16,11 @@ func metricRows(names bool) []metric {
 		{name: "magpipe_list_refreshed_timestamp_seconds", help: "Start of the last full walk of the batch list.",
 			account: func(s *page, emit emit) { emitTime(s.list.refreshed, emit) }},
 		{name: "magpipe_list_truncated", help: "Whether the last walk may have missed batches: the counts by state are a lower bound.",
-			account: func(s *page, emit emit) { emit(flag(s.list.truncated)) }},
+			account: func(s *page, emit emit) {
+				if !s.list.refreshed.IsZero() {
+					emit(flag(s.list.truncated))
+				}
+			}},
 		{name: "magpipe_batches", help: "Batches by state, as list reports them.", labels: []string{"status"},
 			account: func(s *page, emit emit) {
 				for _, status := range statesIf(list(s)) {
@@ -36,7 +40,9 @@ func metricRows(names bool) []metric {
 			buckets: []float64{1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
 
 		{name: "magpipe_batch_info", help: "What does not change over a batch's life; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
-			row: func(b *apiclient.Batch, emit emit) { emit(1, shownName(b.Name, names), b.ParentID, recurrence(b)) }},
+			row: func(b *apiclient.Batch, emit emit) {
+				emit(1, shownName(b.Name, names), cut(b.ParentID), cut(recurrence(b)))
+			}},
 		{name: "magpipe_batch_status", help: "Whether the batch is in this state.", labels: []string{"status"},
 			row: func(b *apiclient.Batch, emit emit) {
 				for _, status := range apiclient.BatchStatuses() {

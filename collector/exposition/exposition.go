@@ -35,7 +35,7 @@ type Server struct {
 }
 
 // pathForm is a path without what the pattern of a mux would read otherwise.
-var pathForm = regexp.MustCompile(`^/([\w.~][\w.~-]*/?)*$`)
+var pathForm = regexp.MustCompile(`^/(\w[\w.~-]*/?)*$`)
 
 // Check errs on a setting that makes no sense, and names it as its flag does.
 func (s *Server) Check() error {

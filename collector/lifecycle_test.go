@@ -1,0 +1,217 @@
+package collector_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/simulator"
+	"magpipe_exporter/collector"
+)
+
+func withConfig(change func(*collector.Config)) setting {
+	return func(_ *simulator.Options, cfg *collector.Config, _ *apiclient.Limits) { change(cfg) }
+}
+
+func withPageCap(rows int) setting {
+	return func(o *simulator.Options, _ *collector.Config, _ *apiclient.Limits) { o.PageCap = rows }
+}
+
+// ended is what a batch needs to end between two scrapes, one call with it.
+func (w *world) end(id string) {
+	w.account.SetRecipient(id, 2, simulator.Recipient{Status: "completed", AttemptedAt: at(0, 59, 0), CompletedAt: time.Now()})
+	w.account.Complete(id)
+}
+
+func TestAFinishedBatchKeepsItsSeriesForTheRetention(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.end("a")
+		w.scrapeAfter(15 * time.Second) // its end is seen now
+		w.has(w.scrapeAfter(time.Hour-time.Second), `magpipe_batch_status{batch_id="a",status="completed"} 1`, `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
+		time.Sleep(time.Second)
+		w.has(w.page(), `!magpipe_batch_`, `magpipe_batches{status="completed"} 1`)
+	})
+}
+
+func TestWithoutRetentionTheLastCallsStillCount(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.end("a")
+		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_`, `magpipe_calls_finished_total{outcome="completed"} 1`)
+		gets := w.requests()["get"]
+		w.scrapeAfter(15 * time.Second)
+		if got := w.requests()["get"]; got != gets {
+			t.Errorf("%d gets of a batch that is over", got-gets)
+		}
+	}, withConfig(func(c *collector.Config) { c.FinishedRetention = 0 }))
+}
+
+func TestABatchThatReturnsCountsOnlyWhatIsNew(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.end("a")
+		w.scrapeAfter(15 * time.Second)
+		w.has(w.scrapeAfter(2*time.Hour), `!magpipe_batch_`, `magpipe_calls_finished_total{outcome="completed"} 1`)
+		w.account.Retry("a", 4)
+		w.account.SetRecipient("a", 4, simulator.Recipient{Status: "busy", AttemptedAt: time.Now(), CompletedAt: time.Now().Add(5 * time.Second)})
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batch_attempted_recipients{batch_id="a"} 5`,
+			`magpipe_calls_started_total 1`, `magpipe_calls_finished_total{outcome="completed"} 1`, `magpipe_calls_finished_total{outcome="busy"} 1`)
+	})
+}
+
+func TestABatchThatRanAndEndedBetweenTwoLooksHasEndedAnew(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.end("a")
+		w.scrapeAfter(15 * time.Second)
+		w.scrapeAfter(3 * time.Hour) // its retention is over
+		w.account.Rerun("a")
+		w.account.SetRecipient("a", 0, simulator.Recipient{Status: "failed", AttemptedAt: time.Now(), CompletedAt: time.Now().Add(time.Second)})
+		w.account.Complete("a")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batch_attempted_recipients{batch_id="a"} 1`, `magpipe_calls_finished_total{outcome="failed"} 1`)
+	})
+}
+
+func TestABatchFirstSeenEndedIsReadOnlyIfItEndedSinceTheStart(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "before", Status: "completed", Recipients: 2, StartedAt: at(0, 0, 0), CompletedAt: at(0, 30, 0)})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_batch_status{batch_id="before",status="completed"} 1`, `!magpipe_batch_recipients`)
+		time.Sleep(time.Minute)
+		w.account.Add(simulator.Campaign{ID: "since", Status: "completed", Recipients: 2, CreatedAt: at(1, 0, 10), StartedAt: at(1, 0, 10), CompletedAt: at(1, 0, 50)})
+		page := w.scrape()
+		w.has(page, `magpipe_batch_recipients{batch_id="since",status="pending"} 0`, `!magpipe_batch_recipients{batch_id="before"`)
+		w.has(page, fmt.Sprintf("magpipe_calls_started_total %d", len(w.account.Calls())-2))
+	})
+}
+
+func TestAPausedBatchIsReadOnceAndAgainWhenItsRowChanges(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "p", Status: "paused", Recipients: 2})
+	}, func(w *world) {
+		w.scrape()
+		w.scrapeAfter(time.Minute)
+		if got := w.requests()["get"]; got != 1 {
+			t.Errorf("%d gets of a paused batch, want 1", got)
+		}
+		w.account.SetRecipient("p", 0, simulator.Recipient{Status: "failed", AttemptedAt: at(1, 1, 0), CompletedAt: at(1, 1, 1)})
+		w.has(w.scrapeAfter(time.Minute), `magpipe_batch_recipients{batch_id="p",status="failed"} 1`)
+		w.scrapeAfter(time.Minute)
+		if got := w.requests()["get"]; got != 2 {
+			t.Errorf("%d gets of a paused batch that changed once, want 2", got)
+		}
+	})
+}
+
+func TestOverTheCapRunningBatchesComeFirstAndNewerOnesBeforeOlder(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		for i, status := range []string{"scheduled", "paused", "running", "running", "scheduled", "paused"} {
+			a.Add(simulator.Campaign{ID: fmt.Sprint(status, i), Status: status, Recipients: 1, CreatedAt: at(0, i, 0)})
+		}
+	}, func(w *world) {
+		page := w.scrape()
+		for _, id := range []string{"running2", "running3", "paused5", "paused1"} {
+			w.has(page, fmt.Sprintf(`magpipe_batch_target_recipients{batch_id="%s"} 1`, id))
+		}
+		if got := strings.Count(page, "\nmagpipe_batch_target_recipients{"); got != 4 {
+			t.Errorf("%d batches have series, want 4", got)
+		}
+		w.has(page, `magpipe_batches{status="scheduled"} 2`)
+	}, withConfig(func(c *collector.Config) { c.MaxBatches = 4 }))
+}
+
+func TestADeletedBatchIsGoneAtOnceWhereOnePageHoldsAll(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		reminders(a, "b")
+	}, func(w *world) {
+		w.scrape()
+		w.account.Delete("a")
+		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_target_recipients{batch_id="a"}`, `magpipe_batches{status="running"} 1`)
+	})
+}
+
+func TestADeletedBatchIsGoneAfterTwoWalksOfSeveralPages(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		for i := range 10 {
+			a.Add(simulator.Campaign{ID: fmt.Sprint("draft", i), Status: "draft", CreatedAt: at(0, i, 0)})
+		}
+		a.Add(simulator.Campaign{ID: "gone", Status: "scheduled", Recipients: 1, CreatedAt: at(0, 20, 0)})
+	}, func(w *world) {
+		w.scrape()
+		w.scrapeAfter(15 * time.Second)
+		w.account.Delete("gone")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batch_target_recipients{batch_id="gone"} 1`)
+		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_target_recipients{batch_id="gone"}`)
+	}, withPageCap(6))
+}
+
+func TestANewRunIsFoundWhenTheSeriesSaysThatItSpawnedOne(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "s", Name: "Daily", Status: "recurring", Recipients: 1, Recurrence: "daily"})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_runs{status="running"} 0`, `!magpipe_batch_recipients`)
+		looks := w.requests()["list_runs"]
+		for range 20 {
+			w.scrapeAfter(15 * time.Second)
+		}
+		if got := w.requests()["list_runs"]; got != looks {
+			t.Errorf("%d looks at a series without runs in five minutes", got-looks)
+		}
+		run := w.account.Spawn("s")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_runs{status="running"} 1`,
+			fmt.Sprintf(`magpipe_batch_info{batch_id="%s",name="Daily — Run #1",parent_batch_id="s",recurrence="none"} 1`, run),
+			fmt.Sprintf(`magpipe_batch_recipients{batch_id="%s",status="pending"} 1`, run))
+	})
+}
+
+func TestARunThatIsNotFoundTwiceIsGone(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "s", Status: "recurring", Recipients: 1, Recurrence: "daily"})
+		a.Add(simulator.Campaign{ID: "r", Parent: "s", Occurrence: 1, Recipients: 1})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_runs{status="running"} 1`)
+		w.account.Delete("r")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_runs{status="running"} 1`)
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_runs{status="running"} 0`)
+	})
+}
+
+func TestNamesCanBeLeftOut(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		if page := w.scrape(); strings.Contains(page, "Appointment") {
+			t.Error("the page has the name")
+		}
+	}, withConfig(func(c *collector.Config) { c.BatchNames = false }))
+}
+
+func TestAnUnknownValueCountsOnce(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		a.SetRecipientKey("a", 5, "status", "queued")
+	}, func(w *world) {
+		w.scrape()
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_exporter_unknown_values_total{field="recipient_status"} 1`)
+		w.account.SetRecipientKey("a", 5, "status", "teleported")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_exporter_unknown_values_total{field="recipient_status"} 2`)
+	})
+}
+
+func TestTheCallWindowIsEvaluatedAtEachScrapeInItsZone(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin") // an hour ahead
+	if err != nil {
+		t.Fatal(err)
+	}
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "w", Recipients: 1, WindowStart: "02:00", WindowEnd: "02:01"})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_batch_call_window_open{batch_id="w"} 0`)
+		for _, open := range []int{1, 0} {
+			time.Sleep(time.Minute)
+			w.has(w.page(), fmt.Sprintf(`magpipe_batch_call_window_open{batch_id="w"} %d`, open))
+		}
+	}, withConfig(func(c *collector.Config) { c.WindowZone = berlin }))
+}

@@ -1,0 +1,77 @@
+package collector
+
+import (
+	"maps"
+	"time"
+
+	"magpipe_exporter/apiclient"
+)
+
+// seeGet takes in a whole answer to get.
+func (a *account) seeGet(row apiclient.Batch, t *tally, sent time.Time) {
+	a.seeRow(row, sent)
+	id, b := row.ID, a.batches[row.ID]
+	read, seen, odd := t.finish(sent, &row)
+	for _, o := range odd {
+		a.seeOdd(o)
+	}
+	if row.Status != apiclient.BatchRunning || !sent.Before(b.leftAt) {
+		b.owed = false
+	}
+	b.failing, b.reading, b.shown = false, read, nil
+	since, returned := a.watermarks[id]
+	if !returned {
+		since = a.startedByAPI()
+	}
+	delete(a.watermarks, id)
+	if b.ledger == nil {
+		b.ledger = &ledger{}
+	}
+	a.inst.count(b.ledger.absorb(seen, since))
+}
+
+// seeGetFail notes that a get failed. A run that is not found twice in a row is
+// gone, for no walk would tell; of other batches the list decides.
+func (a *account) seeGetFail(id string, notFound bool) {
+	b := a.batches[id]
+	if b == nil {
+		return
+	}
+	a.version++
+	b.failing = true
+	if notFound && b.row.ParentID != "" {
+		b.misses++
+		if b.misses >= missesToBeGone {
+			a.forget(id)
+		}
+	}
+}
+
+// missesToBeGone is how many answers in a row must lack a batch where one alone
+// proves nothing: a 404 is also what a database error gives, and a deletion
+// hides a row from a walk of several pages.
+const missesToBeGone = 2
+
+// forget drops a batch that is gone. Of its runs, those that no get follows go
+// with it: nothing else would tell that they have.
+func (a *account) forget(id string) {
+	a.dropLedger(id)
+	delete(a.batches, id)
+	if a.series[id] != nil {
+		maps.DeleteFunc(a.batches, func(_ string, b *batch) bool {
+			return b.row.ParentID == id && b.row.Status != apiclient.BatchRunning && !b.owed
+		})
+	}
+	delete(a.series, id)
+	a.version++
+}
+
+// dropLedger frees what the event counters remember of a batch, but for a watermark.
+func (a *account) dropLedger(id string) {
+	b := a.batches[id]
+	if b == nil || b.ledger == nil {
+		return
+	}
+	a.watermarks[id] = b.ledger.watermark(b.reading.at.Add(a.skew + time.Second))
+	b.ledger, b.reading, b.shown = nil, nil, nil
+}

@@ -1,0 +1,221 @@
+package collector_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/simulator"
+	"magpipe_exporter/collector"
+)
+
+// withoutLimits lets every refresh read all there is.
+func withoutLimits(o *simulator.Options, _ *collector.Config, l *apiclient.Limits) {
+	o.PerMinute, o.PerHour = -1, -1
+	*l = apiclient.Limits{PerMinute: 100_000, PerHour: 1_000_000}
+}
+
+func TestConcurrentScrapesShareOneRefresh(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "b")
+		a.Inject(simulator.Fault{Latency: 200 * time.Millisecond})
+	}, func(w *world) {
+		var scrapes sync.WaitGroup
+		for range 50 {
+			scrapes.Go(func() { w.collector.Refresh(w.Context()) })
+		}
+		scrapes.Wait()
+		if got := w.requests(); got["list"] != 2 || got["get"] != 1 {
+			t.Errorf("50 scrapes cost %v, want 2 pages of the list and 1 get", got)
+		}
+	})
+}
+
+func TestDataYoungerThanMinRefreshIsNotReadAgain(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "b") }, func(w *world) {
+		w.scrape()
+		before := len(w.account.Requests())
+		for range 4 {
+			w.scrapeAfter(2 * time.Second)
+		}
+		if got := len(w.account.Requests()); got != before {
+			t.Errorf("%d requests within 8 s of a refresh", got-before)
+		}
+		w.scrapeAfter(2 * time.Second)
+		if got := len(w.account.Requests()); got != before+2 {
+			t.Errorf("%d requests 10 s after a refresh, want the list and the batch", got-before)
+		}
+	})
+}
+
+func TestAScrapeAnswersAtItsDeadlineAndTheRefreshFeedsTheNext(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "quick")
+		reminders(a, "slow")
+		a.Inject(simulator.Fault{Action: "get", BatchID: "slow", Latency: 12 * time.Second})
+	}, func(w *world) {
+		ctx, cancel := context.WithTimeout(w.Context(), 9500*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		w.collector.Refresh(ctx)
+		if waited := time.Since(began); waited != 9500*time.Millisecond {
+			t.Errorf("the scrape waited for %v", waited)
+		}
+		w.has(w.page(), `magpipe_batch_attempted_recipients{batch_id="quick"} 4`, `!magpipe_batch_attempted_recipients{batch_id="slow"}`,
+			`magpipe_batch_target_recipients{batch_id="slow"} 6`)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		w.has(w.page(), `magpipe_batch_attempted_recipients{batch_id="slow"} 4`)
+		if got := w.requests()["get"]; got != 2 {
+			t.Errorf("%d gets, want 2: what came late was paid for", got)
+		}
+	})
+}
+
+func TestCloseEndsTheRefreshUnderWay(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { a.Inject(simulator.Fault{Hang: true}) }, func(w *world) {
+		done := w.collector.Begin()
+		synctest.Wait()
+		began := time.Now()
+		w.collector.Close()
+		<-done
+		<-w.collector.Begin() // no other begins
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("closing took %v", waited)
+		}
+		if got := len(w.account.Requests()); got != 1 {
+			t.Errorf("%d requests, want the hung one alone", got)
+		}
+		if strings.Contains(w.logged.String(), "failed") {
+			t.Errorf("the end of the process was logged as a failure: %s", w.logged)
+		}
+	})
+}
+
+func TestReadyOnceAPageOfTheListWasRead(t *testing.T) {
+	inWorld(t, func(*simulator.Account) {}, func(w *world) {
+		if w.collector.Ready() == nil {
+			t.Error("ready before anything was read")
+		}
+		w.scrape()
+		if err := w.collector.Ready(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFailingReadsKeepTheLastValuesUntilMaxStaleness(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		reminders(a, "b")
+	}, func(w *world) {
+		w.scrape()
+		mend := w.account.Inject(simulator.Fault{Action: "get", BatchID: "a", Status: 503})
+		kept := w.scrapeAfter(5*time.Minute - time.Second)
+		w.has(kept, `magpipe_batch_attempted_recipients{batch_id="a"} 4`,
+			`magpipe_batch_refreshed_timestamp_seconds{batch_id="a"} 9.466884e+08`)
+		gone := w.scrapeAfter(time.Second)
+		w.has(gone, `!magpipe_batch_attempted_recipients{batch_id="a"}`, `!magpipe_batch_refreshed_timestamp_seconds{batch_id="a"}`,
+			`magpipe_batch_target_recipients{batch_id="a"} 6`, `magpipe_batch_attempted_recipients{batch_id="b"} 4`)
+		mend()
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
+	})
+}
+
+func TestAFailingListTakesAllThatComesFromItsRowsButNotTheCounters(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.account.SetRecipient("a", 4, simulator.Recipient{Status: "busy", AttemptedAt: at(1, 0, 0), CompletedAt: at(1, 0, 10)})
+		w.scrapeAfter(15 * time.Second)
+		mend := w.account.Inject(simulator.Fault{Action: "list", Status: 500})
+		kept := w.scrapeAfter(time.Minute)
+		w.has(kept, `magpipe_up 0`, `magpipe_batches{status="running"} 1`, `magpipe_batch_attempted_recipients{batch_id="a"} 5`)
+		gone := w.scrapeAfter(4 * time.Minute)
+		w.has(gone, `magpipe_up 0`, `!magpipe_batches{`, `!magpipe_runs{`, `!magpipe_batch_`,
+			`magpipe_list_refreshed_timestamp_seconds 9.46688415e+08`, `magpipe_calls_finished_total{outcome="busy"} 1`)
+		mend()
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_up 1`, `magpipe_batches{status="running"} 1`, `magpipe_batch_attempted_recipients{batch_id="a"} 5`)
+	})
+}
+
+func TestWaitingForBudgetDropsNothingAndIsNoFailure(t *testing.T) {
+	const batches = 30
+	inWorld(t, func(a *simulator.Account) {
+		for i := range batches {
+			reminders(a, fmt.Sprint("batch-", i))
+		}
+	}, func(w *world) {
+		for range 40 { // ten minutes, of which the budget pays for 76 requests
+			w.has(w.scrapeAfter(15*time.Second), "magpipe_up 1")
+		}
+		page := w.page()
+		if got := strings.Count(page, "\nmagpipe_batch_attempted_recipients{"); got != batches {
+			t.Errorf("%d of %d batches show recipients", got, batches)
+		}
+		if strings.Contains(page, `magpipe_exporter_api_requests_deferred_total{action="get",reason="budget"} 0`) {
+			t.Error("nothing was deferred, though the budget is short")
+		}
+	})
+}
+
+func TestA429StopsEveryActionUntilRetryAfterHasPassed(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		reminders(a, "b")
+	}, func(w *world) {
+		w.scrape()
+		w.account.Inject(simulator.Fault{Action: "list", Status: 429, Header: map[string][]string{"Retry-After": {"90"}}, Times: 1})
+		w.scrapeAfter(15 * time.Second)
+		before := len(w.account.Requests())
+		for range 5 {
+			w.scrapeAfter(15 * time.Second)
+		}
+		if got := len(w.account.Requests()); got != before {
+			t.Errorf("%d requests in the pause", got-before)
+		}
+		w.has(w.page(), `magpipe_exporter_api_request_failures_total{action="list",reason="rate_limited"} 1`,
+			`magpipe_exporter_api_requests_deferred_total{action="list",reason="backoff"} 5`, "magpipe_exporter_api_budget_remaining_requests 0")
+		w.has(w.scrapeAfter(15*time.Second), "magpipe_up 1")
+	})
+}
+
+func TestDetailsYieldWhenOthersHaveNearlySpentTheAccountsWindow(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		spent := map[string][]string{
+			"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {"7"}, "X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(time.Minute).Unix())},
+		}
+		mend := w.account.Inject(simulator.Fault{Header: spent})
+		w.scrapeAfter(15 * time.Second) // learns it from the list's answer
+		gets := w.requests()["get"]
+		page := w.scrapeAfter(15 * time.Second)
+		if got := w.requests()["get"]; got != gets {
+			t.Errorf("%d gets while the window is nearly spent", got-gets)
+		}
+		w.has(page, "magpipe_exporter_api_rate_limit_requests 100", "magpipe_exporter_api_rate_limit_remaining_requests 7",
+			`magpipe_exporter_api_requests_deferred_total{action="get",reason="budget"} 1`)
+		mend()
+		w.scrapeAfter(time.Minute) // its reset has passed
+		if got := w.requests()["get"]; got != gets+1 {
+			t.Errorf("%d gets after the reset, want 1", got-gets)
+		}
+	})
+}
+
+func TestLogsNameNoOneAndRepeatNoAnswer(t *testing.T) {
+	const secret = "+14155550123 Jane Doe"
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "a", Name: secret, Recipients: 1})
+		a.Inject(simulator.Fault{Action: "get", Status: 500, Body: `{"error":{"code":"` + secret + `","message":"` + secret + `"}}`})
+	}, func(w *world) {
+		w.scrape()
+		if got := w.logged.String(); !strings.Contains(got, "server_error") || strings.Contains(got, "Jane") || strings.Contains(got, "mgp_test") {
+			t.Errorf("logged: %s", got)
+		}
+	})
+}
