@@ -19,8 +19,9 @@ func withPageCap(rows int) setting {
 	return func(o *simulator.Options, _ *collector.Config, _ *apiclient.Limits) { o.PageCap = rows }
 }
 
-// ended is what a batch needs to end between two scrapes, one call with it.
-func (w *world) end(id string) {
+// end completes batch "a", with the call that was under way.
+func (w *world) end() {
+	const id = "a"
 	w.account.SetRecipient(id, 2, simulator.Recipient{Status: "completed", AttemptedAt: at(0, 59, 0), CompletedAt: time.Now()})
 	w.account.Complete(id)
 }
@@ -28,7 +29,7 @@ func (w *world) end(id string) {
 func TestAFinishedBatchKeepsItsSeriesForTheRetention(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		w.end()
 		w.scrapeAfter(15 * time.Second) // its end is seen now
 		w.has(w.scrapeAfter(time.Hour-time.Second), `magpipe_batch_status{batch_id="a",status="completed"} 1`, `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
 		time.Sleep(time.Second)
@@ -39,7 +40,7 @@ func TestAFinishedBatchKeepsItsSeriesForTheRetention(t *testing.T) {
 func TestWithoutRetentionTheLastCallsStillCount(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		w.end()
 		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_`, `magpipe_calls_finished_total{outcome="completed"} 1`)
 		gets := w.requests()["get"]
 		w.scrapeAfter(15 * time.Second)
@@ -52,7 +53,7 @@ func TestWithoutRetentionTheLastCallsStillCount(t *testing.T) {
 func TestABatchThatReturnsCountsOnlyWhatIsNew(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		w.end()
 		w.scrapeAfter(15 * time.Second)
 		w.has(w.scrapeAfter(2*time.Hour), `!magpipe_batch_`, `magpipe_calls_finished_total{outcome="completed"} 1`)
 		w.account.Retry("a", 4)
@@ -65,7 +66,7 @@ func TestABatchThatReturnsCountsOnlyWhatIsNew(t *testing.T) {
 func TestABatchThatRanAndEndedBetweenTwoLooksHasEndedAnew(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		w.end()
 		w.scrapeAfter(15 * time.Second)
 		w.scrapeAfter(3 * time.Hour) // its retention is over
 		w.account.Rerun("a")

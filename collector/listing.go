@@ -11,6 +11,7 @@ import (
 // listing is how far the list of all batches was read.
 type listing struct {
 	walk          *apiclient.Walk // under way; nil between two
+	pages         int             // of the walk under way
 	walkAt        time.Time       // when its first page was asked for
 	price         int             // pages of the last whole walk; 0: none yet
 	allowance     *rate.Limiter   // of long walks
@@ -36,6 +37,9 @@ func (a *account) seeListPage(walk *apiclient.Walk, rows []apiclient.Batch, sent
 		if filtered {
 			a.list.filtered[row.ID] = true
 		}
+	}
+	if !filtered {
+		a.list.pages = walk.Pages()
 	}
 	switch {
 	case !walk.Done():
@@ -65,7 +69,7 @@ func (a *account) seeListFail(filtered bool) {
 // long tells whether a full walk costs more than a couple of pages, as far as
 // that is known.
 func (l *listing) long() bool {
-	return l.price > couple || (l.walk != nil && l.walk.Pages() >= couple)
+	return l.price > couple || (l.walk != nil && l.pages >= couple)
 }
 
 const couple = 2
@@ -116,7 +120,7 @@ func (l *listing) next(client *apiclient.Client, filtered bool, now time.Time) *
 	}
 	l.askedAt, l.stuck = now, false
 	if l.walk == nil {
-		l.walk, l.walkAt = client.Batches(), now
+		l.walk, l.walkAt, l.pages = client.Batches(), now, 0
 	}
 	return l.walk
 }

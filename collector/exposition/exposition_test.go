@@ -42,16 +42,14 @@ func server(t *testing.T, account *simulator.Account) *exposition.Server {
 }
 
 // get asks a server for a path, and tells how long the answer took.
-func get(t *testing.T, s *exposition.Server, path string, header ...string) (*httptest.ResponseRecorder, time.Duration) {
+func get(t *testing.T, s *exposition.Server, path string, header http.Header) (*httptest.ResponseRecorder, time.Duration) {
 	t.Helper()
 	handler, err := s.Handler()
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := httptest.NewRequest(http.MethodGet, path, nil)
-	for i := 0; i < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	request.Header = header
 	answer, began := httptest.NewRecorder(), time.Now()
 	handler.ServeHTTP(answer, request)
 	return answer, time.Since(began)
@@ -73,7 +71,7 @@ func TestAScrapeWaitsUntilItsOwnDeadline(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				account := simulator.New(simulator.Options{})
 				account.Inject(simulator.Fault{Hang: true})
-				answer, waited := get(t, server(t, account), "/metrics", "X-Prometheus-Scrape-Timeout-Seconds", timeout)
+				answer, waited := get(t, server(t, account), "/metrics", http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {timeout}})
 				if waited != want {
 					t.Errorf("waited %v, want %v", waited, want)
 				}
@@ -90,18 +88,18 @@ func TestReadyIsToldApartFromHealthyAndNeitherSpendsARequest(t *testing.T) {
 		account := simulator.New(simulator.Options{})
 		s := server(t, account)
 		for path, status := range map[string]int{"/-/healthy": 200, "/-/ready": 503, "/": 200, "/nothing": 404} {
-			if answer, _ := get(t, s, path); answer.Code != status {
+			if answer, _ := get(t, s, path, nil); answer.Code != status {
 				t.Errorf("%s answers %d, want %d", path, answer.Code, status)
 			}
 		}
 		if n := len(account.Requests()); n != 0 {
 			t.Errorf("%d requests", n)
 		}
-		if answer, _ := get(t, s, "/-/ready"); strings.Count(answer.Body.String(), "\n") != 1 {
+		if answer, _ := get(t, s, "/-/ready", nil); strings.Count(answer.Body.String(), "\n") != 1 {
 			t.Errorf("ready says %q, want one line", answer.Body)
 		}
 		<-s.Collector.Begin()
-		if answer, _ := get(t, s, "/-/ready"); answer.Code != http.StatusOK {
+		if answer, _ := get(t, s, "/-/ready", nil); answer.Code != http.StatusOK {
 			t.Errorf("ready answers %d after a list was read", answer.Code)
 		}
 	})
@@ -115,11 +113,11 @@ func TestThePageComesInTheFormatAndCompressionAskedFor(t *testing.T) {
 			"application/openmetrics-text;version=1.0.0":                                                       "application/openmetrics-text; version=1.0.0",
 			"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7": "application/vnd.google.protobuf",
 		} {
-			if answer, _ := get(t, s, "/metrics", "Accept", accept); !strings.HasPrefix(answer.Header().Get("Content-Type"), want) {
+			if answer, _ := get(t, s, "/metrics", http.Header{"Accept": {accept}}); !strings.HasPrefix(answer.Header().Get("Content-Type"), want) {
 				t.Errorf("for %q the page is %s", accept, answer.Header().Get("Content-Type"))
 			}
 		}
-		answer, _ := get(t, s, "/metrics", "Accept-Encoding", "gzip")
+		answer, _ := get(t, s, "/metrics", http.Header{"Accept-Encoding": {"gzip"}})
 		unzipped, err := gzip.NewReader(bytes.NewReader(answer.Body.Bytes()))
 		if err != nil {
 			t.Fatal(err)
