@@ -37,10 +37,9 @@ func main() {
 // settings are the command line.
 type settings struct {
 	*kingpinflag.Settings
-	server              exposition.Server
-	once                bool
-	logLevel, logFormat string
-	answered            bool // by --help or --version: there is nothing else to do
+	server   exposition.Server
+	once     bool
+	answered bool // by --help or --version: there is nothing else to do
 }
 
 // run is the whole program. It returns the exit code: 2 for a wrong command
@@ -71,8 +70,6 @@ func (s *settings) parse(args []string, out io.Writer) error {
 	s.Settings = kingpinflag.AddFlags(app)
 	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.once)
 	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.server.Path)
-	app.Flag("log.level", "Lowest level to log.").Default("info").EnumVar(&s.logLevel, "debug", "info", "warn", "error")
-	app.Flag("log.format", "Format of log lines.").Default("logfmt").EnumVar(&s.logFormat, "logfmt", "json")
 	s.server.Web = webflag.AddFlags(app, ":10240")
 	_, err := app.Parse(args)
 	return cmp.Or(err, s.server.Check())
@@ -103,11 +100,11 @@ func (s *settings) start(ctx context.Context, out io.Writer) (err error) {
 // log makes one go-kit logger, which exporter-toolkit uses through slog.
 func (s *settings) log(w io.Writer) {
 	base := log.NewLogfmtLogger(log.NewSyncWriter(w))
-	if s.logFormat == "json" {
+	if s.LogFormat == "json" {
 		base = log.NewJSONLogger(log.NewSyncWriter(w))
 	}
-	filtered := level.NewFilter(base, level.Allow(level.ParseDefault(s.logLevel, level.InfoValue())))
+	filtered := level.NewFilter(base, level.Allow(level.ParseDefault(s.LogLevel, level.InfoValue())))
 	s.Collector.Logger = log.With(filtered, "time", log.DefaultTimestampUTC, "caller", log.DefaultCaller)
 	bridged := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
-	s.server.Logger = slog.New(slogkit.NewGoKitHandler(base, bridged[s.logLevel])) // info where it is not named
+	s.server.Logger = slog.New(slogkit.NewGoKitHandler(base, bridged[s.LogLevel])) // info where it is not named
 }

@@ -35,9 +35,12 @@ type KeySource struct {
 // HTTP header.
 func (s KeySource) Open() (*Key, error) {
 	if s.File == "" {
+		if s.Value == "" {
+			return nil, errors.New("no API key: name its file with --api.key-file, or set MAGPIPE_API_KEY")
+		}
 		value, err := cleanKey(s.Value)
 		if err != nil {
-			return nil, fmt.Errorf("%w; name its file with --api.key-file, or set MAGPIPE_API_KEY", err)
+			return nil, fmt.Errorf("MAGPIPE_API_KEY: %w", err)
 		}
 		return &Key{value: value}, nil
 	}

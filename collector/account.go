@@ -34,12 +34,12 @@ type batch struct {
 	endedAt time.Time // zero while it is not over, or where its end is not known
 	owed    bool      // it left running, or ended, and has not been read since
 
-	askedAt time.Time // of the last get, good or not; zero: never
-	failing bool      // the last get did
-	reading *reading  // nil until read
-	ledger  *ledger   // nil until read
-	misses  int       // walks in a row that should have shown it and did not
-	shown   *view     // what scrapes expose of it; nil: to be made anew
+	askedAt  time.Time // of the last get, good or not; zero: never
+	failures int       // gets that failed in a row
+	reading  *reading  // nil until read
+	ledger   *ledger   // nil until read
+	misses   int       // walks in a row that should have shown it and did not
+	shown    *view     // what scrapes expose of it; nil: to be made anew
 }
 
 func newAccount(cfg *Config, inst *instruments) *account {

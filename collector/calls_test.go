@@ -65,6 +65,11 @@ func TestALedgerCountsEachCallOnce(t *testing.T) {
 			{[]sighting{{key: 2, attempted: 1100, status: completed}}, tallied{}},
 			{[]sighting{{key: 2, attempted: 1100, status: completed}, {key: 1, attempted: 1100, status: completed}}, tallied{}},
 		},
+		"the last recipient is cut off and comes back": {
+			{[]sighting{{key: 1, attempted: 1100, status: completed}, {key: 2, attempted: 1100, status: completed}}, tallied{2, 2}},
+			{[]sighting{{key: 1, attempted: 1100, status: completed}}, tallied{}},
+			{[]sighting{{key: 1, attempted: 1100, status: completed}, {key: 2, attempted: 1100, status: completed}}, tallied{}},
+		},
 		"a row that comes twice": {
 			{[]sighting{{key: 1, attempted: 1100, status: completed}, {key: 1, attempted: 1100, status: completed}}, tallied{1, 1}},
 		},

@@ -70,7 +70,7 @@ func (a *account) runsCandidate(id string, b *batch) candidate {
 	}
 	s := a.series[id]
 	switch {
-	case s == nil, s.walk != nil, !s.failing && s.spawned != b.row.RecurrenceRuns:
+	case s == nil, s.walk != nil, s.failures == 0 && s.spawned != b.row.RecurrenceRuns:
 		c.urgency = neverRead // of some of its runs nothing is known
 	default:
 		c.asked = s.askedAt

@@ -132,7 +132,7 @@ func (s statistics) emit(emit emit) {
 	emit(s.max, "max")
 }
 
-func flag(b bool) float64 {
+func zeroOrOne(b bool) float64 {
 	if b {
 		return 1
 	}

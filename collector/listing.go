@@ -13,25 +13,26 @@ type listing struct {
 	walk          *apiclient.Walk // under way; nil between two
 	pages         int             // of the walk under way
 	walkAt        time.Time       // when its first page was asked for
-	price         int             // pages of the last whole walk; 0: none yet
+	price         int             // pages with rows of the last whole walk; 0: none yet
 	allowance     *rate.Limiter   // of long walks
 	filter        *apiclient.Walk // of the running batches, under way; nil between two
 	stuck         bool            // the last page of the full walk could not be read
 	filterAt      time.Time       // when its first page was asked for
-	filterPrice   int             // pages of the last whole filter; 0: none yet
+	filterPrice   int             // pages with rows of the last whole filter; 0: none yet
 	filtered      map[string]bool // what it has shown so far
 	askedAt       time.Time       // the last page of the full walk, good or not
 	filterAskedAt time.Time       // the last page of the filter, good or not
 	refreshed     time.Time       // start of the last whole walk; zero: none yet
 	truncated     bool            // the last whole walk may have missed batches
 	up            bool            // the last attempt was good
+	failures      int             // attempts that failed in a row
 	goodAt        time.Time       // the last good attempt; zero: none yet
 }
 
 // seeListPage takes in a page of the full walk or, filtered, of the running batches.
 func (a *account) seeListPage(walk *apiclient.Walk, rows []apiclient.Batch, sent time.Time, filtered bool) {
 	a.version++
-	a.list.up, a.list.goodAt = true, sent
+	a.list.up, a.list.failures, a.list.goodAt = true, 0, sent
 	for _, row := range rows {
 		a.seeRow(row, sent)
 		if filtered {
@@ -56,6 +57,7 @@ func (a *account) seeListFail(filtered bool) {
 	a.version++
 	l := &a.list
 	l.up = false
+	l.failures++
 	switch {
 	case filtered:
 		l.filter = nil
@@ -77,7 +79,7 @@ const couple = 2
 func (a *account) finishWalk() {
 	l := &a.list
 	walk, began := l.walk, l.walkAt
-	l.walk, l.price, l.refreshed, l.truncated = nil, walk.Pages(), began, walk.Truncated()
+	l.walk, l.price, l.refreshed, l.truncated = nil, walk.RowPages(), began, walk.Truncated()
 	if walk.Truncated() {
 		return // what it lacks may be there
 	}
@@ -105,7 +107,7 @@ func (a *account) finishFilter() {
 			b.owed, b.leftAt = true, time.Now()
 		}
 	}
-	l.filterPrice = l.filter.Pages()
+	l.filterPrice = l.filter.RowPages()
 	l.filter, l.filtered = nil, nil
 }
 

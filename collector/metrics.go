@@ -12,13 +12,13 @@ func metricRows(names bool) []metric {
 	list := func(s *page) bool { return !passed(s.listUntil, s.now) && !s.list.refreshed.IsZero() }
 	return []metric{
 		{name: "magpipe_up", help: "Whether the last attempt to read a batch list succeeded; waiting for budget is not a failure.",
-			account: func(s *page, emit emit) { emit(flag(s.list.up)) }},
+			account: func(s *page, emit emit) { emit(zeroOrOne(s.list.up)) }},
 		{name: "magpipe_list_refreshed_timestamp_seconds", help: "Start of the last full walk of the batch list.",
 			account: func(s *page, emit emit) { emitTime(s.list.refreshed, emit) }},
 		{name: "magpipe_list_truncated", help: "Whether the last walk may have missed batches: the counts by state are a lower bound.",
 			account: func(s *page, emit emit) {
 				if !s.list.refreshed.IsZero() {
-					emit(flag(s.list.truncated))
+					emit(zeroOrOne(s.list.truncated))
 				}
 			}},
 		{name: "magpipe_batches", help: "Batches by state, as list reports them.", labels: []string{"status"},
@@ -46,7 +46,7 @@ func metricRows(names bool) []metric {
 		{name: "magpipe_batch_status", help: "Whether the batch is in this state.", labels: []string{"status"},
 			row: func(b *apiclient.Batch, emit emit) {
 				for _, status := range apiclient.BatchStatuses() {
-					emit(flag(b.Status == status), status.String())
+					emit(zeroOrOne(b.Status == status), status.String())
 				}
 			}},
 		{name: "magpipe_batch_refreshed_timestamp_seconds", help: "When the batch's recipients shown here were read.",
@@ -74,13 +74,13 @@ func metricRows(names bool) []metric {
 		{name: "magpipe_batch_call_window_open", help: "Whether the call window allows dialling now, whatever the state.",
 			clock: func(b *apiclient.Batch, now time.Time, emit emit) {
 				if !b.Window.Odd {
-					emit(flag(windowOpen(b.Window, now)))
+					emit(zeroOrOne(windowOpen(b.Window, now)))
 				}
 			}},
 		{name: "magpipe_batch_call_window_valid", help: "Whether the call window can ever open.",
 			row: func(b *apiclient.Batch, emit emit) {
 				if !b.Window.Odd {
-					emit(flag(windowValid(b.Window)))
+					emit(zeroOrOne(windowValid(b.Window)))
 				}
 			}},
 		{name: "magpipe_batch_created_timestamp_seconds", help: "When the batch was created.",

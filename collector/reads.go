@@ -28,7 +28,7 @@ func (c *Collector) prepare(r request) read {
 func (c *Collector) prepareList(r request) read {
 	sent := time.Now()
 	walk := c.account.list.next(c.client, r.filtered, sent)
-	if !r.filtered && c.account.list.pages >= couple {
+	if !r.filtered && c.account.list.long() {
 		c.account.walks().AllowN(sent, 1)
 	}
 	return func(ctx context.Context, permit *apiclient.Permit) {

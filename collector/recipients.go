@@ -18,7 +18,7 @@ func (a *account) seeGet(row apiclient.Batch, t *tally, sent time.Time) {
 	if row.Status != apiclient.BatchRunning || !sent.Before(b.leftAt) {
 		b.owed = false
 	}
-	b.failing, b.reading, b.shown = false, read, nil
+	b.failures, b.reading, b.shown = 0, read, nil
 	since, returned := a.watermarks[id]
 	if !returned {
 		since = a.startedByAPI()
@@ -38,7 +38,7 @@ func (a *account) seeGetFail(id string, notFound bool) {
 		return
 	}
 	a.version++
-	b.failing = true
+	b.failures++
 	if notFound && b.row.ParentID != "" {
 		b.misses++
 		if b.misses >= missesToBeGone {

@@ -116,10 +116,12 @@ func TestFailingReadsKeepTheLastValuesUntilMaxStaleness(t *testing.T) {
 	}, func(w *world) {
 		w.scrape()
 		mend := w.account.Inject(simulator.Fault{Action: "get", BatchID: "a", Status: 503})
-		kept := w.scrapeAfter(5*time.Minute - time.Second)
+		w.scrapeAfter(time.Minute)
+		kept := w.scrapeAfter(4*time.Minute - time.Second)
 		w.has(kept, `magpipe_batch_attempted_recipients{batch_id="a"} 4`,
 			`magpipe_batch_refreshed_timestamp_seconds{batch_id="a"} 9.466884e+08`)
-		gone := w.scrapeAfter(time.Second)
+		time.Sleep(time.Second)
+		gone := w.page()
 		w.has(gone, `!magpipe_batch_attempted_recipients{batch_id="a"}`, `!magpipe_batch_refreshed_timestamp_seconds{batch_id="a"}`,
 			`magpipe_batch_target_recipients{batch_id="a"} 6`, `magpipe_batch_attempted_recipients{batch_id="b"} 4`)
 		mend()
@@ -133,13 +135,23 @@ func TestAFailingListTakesAllThatComesFromItsRowsButNotTheCounters(t *testing.T)
 		w.account.SetRecipient("a", 4, simulator.Recipient{Status: "busy", AttemptedAt: at(1, 0, 0), CompletedAt: at(1, 0, 10)})
 		w.scrapeAfter(15 * time.Second)
 		mend := w.account.Inject(simulator.Fault{Action: "list", Status: 500})
+		w.scrapeAfter(time.Minute)
 		kept := w.scrapeAfter(time.Minute)
 		w.has(kept, `magpipe_up 0`, `magpipe_batches{status="running"} 1`, `magpipe_batch_attempted_recipients{batch_id="a"} 5`)
-		gone := w.scrapeAfter(4 * time.Minute)
+		gone := w.scrapeAfter(3 * time.Minute)
 		w.has(gone, `magpipe_up 0`, `!magpipe_batches{`, `!magpipe_runs{`, `!magpipe_batch_`,
 			`magpipe_list_refreshed_timestamp_seconds 9.46688415e+08`, `magpipe_calls_finished_total{outcome="busy"} 1`)
 		mend()
 		w.has(w.scrapeAfter(15*time.Second), `magpipe_up 1`, `magpipe_batches{status="running"} 1`, `magpipe_batch_attempted_recipients{batch_id="a"} 5`)
+	})
+}
+
+func TestOneFailedReadDropsNothingHoweverOldTheLastGoodOneIs(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.account.Inject(simulator.Fault{Action: "get", Status: 503})
+		w.has(w.scrapeAfter(time.Hour), `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
+		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_attempted_recipients`, `magpipe_batch_target_recipients{batch_id="a"} 6`)
 	})
 }
 

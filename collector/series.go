@@ -12,7 +12,7 @@ type series struct {
 	walkAt   time.Time       // when its first page was asked for
 	askedAt  time.Time       // the last attempt; zero: never
 	readAt   time.Time       // when the last whole look began; zero: none yet
-	failing  bool            // the last attempt did
+	failures int             // attempts that failed in a row
 	spawned  apiclient.Count // runs that the recurring batch had spawned before that look
 	spawning apiclient.Count // the same of the walk under way
 }
@@ -40,7 +40,7 @@ func (s *series) next(client *apiclient.Client, parent *batch, now time.Time) *a
 func (a *account) seeRuns(parent string, rows []apiclient.Batch, sent time.Time) {
 	a.version++
 	s := a.seriesOf(parent)
-	s.failing = false
+	s.failures = 0
 	live, oldest := false, time.Time{}
 	for _, row := range rows {
 		row.ParentID = parent
@@ -75,7 +75,8 @@ func (a *account) finishRuns(parent string, oldest time.Time) {
 func (a *account) seeRunsFail(parent string) {
 	a.version++
 	s := a.seriesOf(parent)
-	s.walk, s.failing = nil, true
+	s.walk = nil
+	s.failures++
 }
 
 // liveRun tells whether a run may still call, or call again.

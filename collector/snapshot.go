@@ -42,11 +42,16 @@ type view struct {
 
 func passed(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
 
+// failuresToKeepFailing is how many reads in a row must fail before what they
+// would have refreshed can be dropped. One does not: where the budget is short
+// the last good read may be older than Config.MaxStaleness by then.
+const failuresToKeepFailing = 2
+
 // build makes the snapshot of what is known now.
 func (a *account) build(rows *catalogue) *snapshot {
 	now := time.Now()
 	s := &snapshot{version: a.version, list: a.list, rateLimit: a.rateLimit, batches: map[apiclient.BatchStatus]int{}}
-	if !a.list.up && !a.list.goodAt.IsZero() {
+	if a.list.failures >= failuresToKeepFailing && !a.list.goodAt.IsZero() {
 		s.listUntil = a.list.goodAt.Add(a.cfg.MaxStaleness)
 	}
 	for _, b := range a.batches {
@@ -62,7 +67,7 @@ func (a *account) build(rows *catalogue) *snapshot {
 			b.shown = rows.view(b)
 		}
 		t := tracked{view: b.shown, until: a.shownUntil(b)}
-		if b.failing && b.reading != nil {
+		if b.failures >= failuresToKeepFailing && b.reading != nil {
 			t.readingUntil = b.reading.at.Add(a.cfg.MaxStaleness)
 		}
 		s.tracked = append(s.tracked, t)
@@ -76,7 +81,7 @@ func (a *account) shownUntil(b *batch) (until time.Time) {
 	if b.row.Status.Ended() {
 		until = b.endedAt.Add(a.cfg.FinishedRetention)
 	}
-	if s := a.series[b.row.ParentID]; s != nil && s.failing {
+	if s := a.series[b.row.ParentID]; s != nil && s.failures >= failuresToKeepFailing {
 		until = earlier(until, b.rowAt.Add(a.cfg.MaxStaleness))
 	}
 	return until

@@ -110,6 +110,16 @@ func (w *world) scrapeAfter(d time.Duration) string {
 	return w.scrape()
 }
 
+// scrapeFor scrapes every 15 s for a while and returns the last page.
+func (w *world) scrapeFor(d time.Duration) string {
+	w.Helper()
+	for ; d > 0; d -= 15 * time.Second {
+		time.Sleep(15 * time.Second)
+		w.collector.Refresh(w.Context())
+	}
+	return w.page()
+}
+
 // golden compares a page with the one in testdata, and lints it.
 func (w *world) golden(name, page string) {
 	w.Helper()

@@ -65,6 +65,9 @@ func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 // ListenAndServe starts with a refresh and serves until the context is done.
 // Scrapes that are running then have 5 s to end.
 func (s *Server) ListenAndServe(ctx context.Context) error {
+	if err := web.Validate(*s.Web.WebConfigFile); err != nil {
+		return fmt.Errorf("--web.config.file=%s: %w", *s.Web.WebConfigFile, err)
+	}
 	handler, err := s.Handler()
 	if err != nil {
 		return err

@@ -3,9 +3,9 @@
 package kingpinflag
 
 import (
-	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,10 +23,13 @@ type Settings struct {
 	Key           apiclient.KeySource
 	TimeoutOffset time.Duration // of the scrape
 	Demo          bool
+	LogLevel      string // debug, info, warn or error
+	LogFormat     string // logfmt or json
 }
 
-// AddFlags adds the flags under api, collector and scrape, and --demo. Each also
-// reads an environment variable: MAGPIPE_ and its name in capitals.
+// AddFlags adds the flags under api, collector, scrape and log, and --demo. All
+// but those under log also read an environment variable: MAGPIPE_ and their name
+// in capitals.
 func AddFlags(app *kingpin.Application) *Settings {
 	s := &Settings{}
 	c, api := &s.Collector, &s.Collector.API
@@ -35,21 +38,22 @@ func AddFlags(app *kingpin.Application) *Settings {
 		Default("https://api.magpipe.ai/functions/v1/batch-calls").SetValue(endpoint)
 	flag(app, "api.key-file", "File that holds the API key. Without it the key is taken from the environment: MAGPIPE_API_KEY.").
 		StringVar(&s.Key.File)
-	flag(app, "api.allow-http", "Allow plain http to a host that is not loopback: the key travels in clear.").
-		BoolVar(&endpoint.allowHTTP)
-	number(app, "api.timeout", "Time limit of one request, body included.", duration(&api.Timeout, "20s", time.Millisecond))
-	number(app, "api.page-size", "Batches asked for per list request.", count(&api.PageSize, "500", 1))
-	number(app, "api.concurrency", "Requests in flight at most.", count(&api.Concurrency, "8", 1))
-	perMinute := number(app, "api.requests-per-minute", "The most requests in any minute.", count(&s.Limits.PerMinute, "50", 1))
-	perHour := number(app, "api.requests-per-hour", "The most requests in any hour.", count(&s.Limits.PerHour, "500", 1))
-	number(app, "collector.min-refresh", "Data younger than this is not fetched again.", duration(&c.MinRefresh, "10s", 0))
-	number(app, "collector.max-staleness", "Data whose reads keep failing is dropped this long after its last good read.", duration(&c.MaxStaleness, "5m", 0))
-	number(app, "collector.finished-retention", "How long a finished batch keeps its series.", duration(&c.FinishedRetention, "1h", 0))
-	number(app, "collector.max-batches", "Batches with series of their own, at most.", count(&c.MaxBatches, "500", 0))
-	flag(app, "collector.batch-names", "Put the batch's name on magpipe_batch_info.").Default("true").BoolVar(&c.BatchNames)
+	add(flag(app, "api.allow-http", "Allow plain http to a host that is not loopback: the key travels in clear."), toggle(&endpoint.allowHTTP, ""))
+	add(flag(app, "api.timeout", "Time limit of one request, body included."), duration(&api.Timeout, "20s", time.Millisecond))
+	add(flag(app, "api.page-size", "Batches asked for per list request."), count(&api.PageSize, "500", 1))
+	add(flag(app, "api.concurrency", "Requests in flight at most."), count(&api.Concurrency, "8", 1))
+	perMinute := add(flag(app, "api.requests-per-minute", "The most requests in any minute."), count(&s.Limits.PerMinute, "50", 1))
+	perHour := add(flag(app, "api.requests-per-hour", "The most requests in any hour."), count(&s.Limits.PerHour, "500", 1))
+	add(flag(app, "collector.min-refresh", "Data younger than this is not fetched again."), duration(&c.MinRefresh, "10s", 0))
+	add(flag(app, "collector.max-staleness", "Data whose reads keep failing is dropped this long after its last good read."), duration(&c.MaxStaleness, "5m", 0))
+	add(flag(app, "collector.finished-retention", "How long a finished batch keeps its series."), duration(&c.FinishedRetention, "1h", 0))
+	add(flag(app, "collector.max-batches", "Batches with series of their own, at most."), count(&c.MaxBatches, "500", 0))
+	add(flag(app, "collector.batch-names", "Put the batch's name on magpipe_batch_info."), toggle(&c.BatchNames, "true"))
 	flag(app, "collector.window-timezone", "Zone in which the API compares call windows.").Default("UTC").SetValue((*zone)(c))
-	number(app, "scrape.timeout-offset", "Taken off the scrape timeout that Prometheus sends; at least half of it remains.", duration(&s.TimeoutOffset, "500ms", 0))
-	flag(app, "demo", "Serve a simulated account inside the process: no key, no network, and a generous budget unless one is given.").BoolVar(&s.Demo)
+	add(flag(app, "scrape.timeout-offset", "Taken off the scrape timeout that Prometheus sends; at least half of it remains."), duration(&s.TimeoutOffset, "500ms", 0))
+	add(flag(app, "demo", "Serve a simulated account inside the process: no key, no network, and a generous budget unless one is given."), toggle(&s.Demo, ""))
+	add(app.Flag("log.level", "Lowest level to log."), choice(&s.LogLevel, "info", "debug", "info", "warn", "error"))
+	add(app.Flag("log.format", "Format of log lines."), choice(&s.LogFormat, "logfmt", "logfmt", "json"))
 
 	budgeted := false
 	perMinute.IsSetByUser(&budgeted)
@@ -68,42 +72,70 @@ func flag(app *kingpin.Application, name, help string) *kingpin.FlagClause {
 	return app.Flag(name, help).Envar("MAGPIPE_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name)))
 }
 
-// number adds a flag whose errors name it, which kingpin's own do not.
-func number[T cmp.Ordered](app *kingpin.Application, name, help string, value *bounded[T]) *kingpin.FlagClause {
-	value.name = name
-	clause := flag(app, name, help).Default(value.initial)
-	clause.SetValue(value)
+// add adds a flag whose errors name it, which kingpin's own do not.
+func add[T any](clause *kingpin.FlagClause, v *value[T]) *kingpin.FlagClause {
+	v.name = clause.Model().Name
+	if v.initial != "" {
+		clause.Default(v.initial)
+	}
+	clause.SetValue(v)
 	return clause
 }
 
-// bounded is a flag's value that has a lower bound.
-type bounded[T cmp.Ordered] struct {
-	to            *T
-	least         T
-	parse         func(string) (T, error)
-	form          string // what a value looks like
-	name, initial string
+// value is what a flag says.
+type value[T any] struct {
+	to      *T
+	parse   func(string) (T, error)
+	sound   func(T) bool
+	form    string // what it looks like
+	initial string
+	name    string
 }
 
-func count(to *int, initial string, least int) *bounded[int] {
-	return &bounded[int]{to: to, initial: initial, least: least, parse: strconv.Atoi, form: "a whole number"}
-}
+// String is the value as it is now.
+func (v *value[T]) String() string { return fmt.Sprint(*v.to) }
 
-func duration(to *time.Duration, initial string, least time.Duration) *bounded[time.Duration] {
-	return &bounded[time.Duration]{to: to, initial: initial, least: least, parse: time.ParseDuration, form: "a duration such as 30s or 5m"}
+// IsBoolFlag tells kingpin that --no- turns it off.
+func (v *value[T]) IsBoolFlag() bool {
+	_, ok := any(*v.to).(bool)
+	return ok
 }
-
-// String is the value as it stands in the help text.
-func (b *bounded[T]) String() string { return fmt.Sprint(*b.to) }
 
 // Set reads a value.
-func (b *bounded[T]) Set(raw string) error {
-	value, err := b.parse(raw)
-	if err != nil || value < b.least {
-		return fmt.Errorf("--%s takes %s of at least %v, got %q", b.name, b.form, b.least, raw)
+func (v *value[T]) Set(raw string) error {
+	read, err := v.parse(raw)
+	if err != nil || !v.sound(read) {
+		return fmt.Errorf("--%s takes %s, got %q", v.name, v.form, raw)
 	}
-	*b.to = value
+	*v.to = read
 	return nil
+}
+
+func count(to *int, initial string, least int) *value[int] {
+	return &value[int]{
+		to: to, initial: initial, parse: strconv.Atoi, sound: func(n int) bool { return n >= least },
+		form: fmt.Sprintf("a whole number of at least %d", least),
+	}
+}
+
+func duration(to *time.Duration, initial string, least time.Duration) *value[time.Duration] {
+	return &value[time.Duration]{
+		to: to, initial: initial, parse: time.ParseDuration, sound: func(d time.Duration) bool { return d >= least },
+		form: fmt.Sprintf("a duration such as 30s or 5m, of at least %v", least),
+	}
+}
+
+func toggle(to *bool, initial string) *value[bool] {
+	return &value[bool]{
+		to: to, initial: initial, parse: strconv.ParseBool, sound: func(bool) bool { return true }, form: "true or false",
+	}
+}
+
+func choice(to *string, initial string, of ...string) *value[string] {
+	return &value[string]{
+		to: to, initial: initial, parse: func(raw string) (string, error) { return raw, nil },
+		sound: func(word string) bool { return slices.Contains(of, word) }, form: "one of " + strings.Join(of, ", "),
+	}
 }
 
 // zone is a time zone by its name.
