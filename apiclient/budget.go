@@ -37,12 +37,15 @@ type Budget struct {
 // a full bucket where that is less: a restart forgets what was spent before
 // it, and a crash loop must not break the limits that the API documents.
 func NewBudget(l Limits) *Budget {
-	l = Limits{PerMinute: max(1, l.PerMinute), PerHour: max(1, l.PerHour)}
+	l = Limits{PerMinute: max(1, min(l.PerMinute, unlimited)), PerHour: max(1, min(l.PerHour, unlimited))}
 	burst, refill := l.split()
 	b := &Budget{limits: l, bucket: rate.NewLimiter(rate.Limit(refill), burst)}
 	b.bucket.AllowN(time.Now(), burst-min(burst, max(1, l.PerHour/25)))
 	return b
 }
+
+// unlimited is more requests than can ever be sent, and small enough to reckon with.
+const unlimited = 1 << 40
 
 // split divides the limits into a burst (requests) and a refill (requests per second).
 func (l Limits) split() (burst int, refill float64) {
@@ -54,36 +57,50 @@ func (l Limits) split() (burst int, refill float64) {
 	return burst, min((m-float64(burst))/60, (h-float64(burst))/3600)
 }
 
-// Permit is the right to send one request.
-type Permit struct{ used atomic.Bool }
+// Permit is the right to send one request, unless the API asks for a pause
+// before that.
+type Permit struct {
+	budget *Budget
+	used   atomic.Bool
+}
 
-func (p *Permit) spend() bool { return p != nil && p.used.CompareAndSwap(false, true) }
+func (p *Permit) spend() error {
+	switch {
+	case p == nil || !p.used.CompareAndSwap(false, true):
+		return ErrUnpaid
+	case p.budget.paused(time.Now()):
+		return ErrBackoff
+	}
+	return nil
+}
 
 // Take pays for one request, or says why none may be sent now: ErrBudgetSpent
 // or ErrBackoff. A permit is spent also by a request that fails.
 func (b *Budget) Take() (*Permit, error) {
 	now := time.Now()
-	b.mu.Lock()
-	paused := now.Before(b.pausedTo)
-	b.mu.Unlock()
-	if paused {
+	if b.paused(now) {
 		return nil, ErrBackoff
 	}
 	if !b.bucket.AllowN(now, 1) {
 		return nil, ErrBudgetSpent
 	}
-	return &Permit{}, nil
+	return &Permit{budget: b}, nil
 }
 
 // Remaining is the number of requests that could be sent right now.
 func (b *Budget) Remaining() int {
 	now := time.Now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if now.Before(b.pausedTo) {
+	if b.paused(now) {
 		return 0
 	}
 	return max(0, int(b.bucket.TokensAt(now)))
+}
+
+// paused tells whether a 429 has stopped all requests.
+func (b *Budget) paused(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return now.Before(b.pausedTo)
 }
 
 // Limits are those that the budget was made with.
@@ -102,7 +119,7 @@ func (b *Budget) Crowded() bool {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.account.Limit <= 0 || b.account.Remaining*10 > b.account.Limit {
+	if b.account.Limit <= 0 || b.account.Remaining > b.account.Limit/10 {
 		return false
 	}
 	reset := b.account.Reset

@@ -11,11 +11,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -60,12 +58,13 @@ type Exchange struct {
 // Client speaks to one account. It is safe for concurrent use.
 type Client struct {
 	cfg  Config
-	http *http.Client
 	seed maphash.Seed
 
-	mu      sync.Mutex
-	longest int               // rows of the longest page ever received
-	last    map[string]string // by listing: the id of the row that a request past the end proved to be the last
+	mu       sync.Mutex
+	longest  int               // rows of the longest page ever received
+	last     map[string]string // by listing: the id of the row that a request past the end proved to be the last
+	repeated map[string]string // by listing: the first row of the last walk, if rows came twice in it
+	refused  map[string]int    // by listing: the offset at which the newest request was answered 500
 }
 
 // New makes a client that sends nothing yet.
@@ -82,51 +81,17 @@ func New(cfg Config) *Client {
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport(cfg.Concurrency)
 	}
-	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
-		cfg:  cfg,
-		http: &http.Client{Transport: cfg.Transport, CheckRedirect: refuse},
-		seed: maphash.MakeSeed(),
-		last: map[string]string{},
+		cfg: cfg, seed: maphash.MakeSeed(),
+		last: map[string]string{}, repeated: map[string]string{}, refused: map[string]int{},
 	}
 }
 
 // Close ends the idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-func newTransport(concurrency int) *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           concurrency,
-		MaxIdleConnsPerHost:    concurrency,
-		IdleConnTimeout:        5 * time.Minute, // longer than any sensible scrape interval
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
+func (c *Client) Close() {
+	if pool, ok := c.cfg.Transport.(interface{ CloseIdleConnections() }); ok {
+		pool.CloseIdleConnections()
 	}
-}
-
-// ParseURL checks an endpoint: https, or http to a loopback address, or http
-// to any with allowHTTP, for the key must not travel in clear by accident.
-func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return nil, errors.New("not a URL; it looks like https://host/path")
-	case u.User != nil:
-		return nil, errors.New("must not hold a user or password: the key comes from a file or the environment")
-	case u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		return nil, fmt.Errorf("must start with https:// and name a host, got scheme %q and host %q", u.Scheme, u.Host)
-	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
-		return nil, fmt.Errorf("plain http to %s would send the key in clear: use https, or allow it with --api.allow-http", u.Host)
-	}
-	return u, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 // call is the body of one request. The API takes limit and offset as integers only.
@@ -141,8 +106,8 @@ type call struct {
 
 // exchange sends one request, hands the answer to decode, and tells Observe.
 func (c *Client) exchange(ctx context.Context, permit *Permit, body call, decode func(*document) error) error {
-	if !permit.spend() {
-		return ErrUnpaid
+	if err := permit.spend(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
@@ -168,9 +133,10 @@ func (c *Client) send(ctx context.Context, body call, decode func(*document) err
 	req.Header.Set("Authorization", "Bearer "+c.cfg.Key.Value())
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "magpipe_exporter/"+c.cfg.Version)
-	resp, err := c.http.Do(req)
+	// A transport follows no redirect, so that the key goes nowhere else.
+	resp, err := c.cfg.Transport.RoundTrip(req)
 	if err != nil {
-		return withoutURL(err)
+		return withoutContent(ctx, err)
 	}
 	defer resp.Body.Close()
 	c.note(resp.Header, seen)
@@ -195,14 +161,6 @@ func (c *Client) note(h http.Header, seen *Exchange) {
 		seen.Date = date
 	}
 	c.cfg.Budget.observe(seen.RateLimit)
-}
-
-// withoutURL takes the request's method and URL off an error: they are the same each time.
-func withoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	return err
 }
 
 // readAtMost reads up to n bytes; what a server says beyond that, or says badly, is of no interest.

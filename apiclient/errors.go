@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -23,7 +24,7 @@ type StatusError struct {
 
 // Error tells the status alone; see Message for the reason.
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("the API answered %d %s", e.StatusCode, http.StatusText(e.StatusCode))
+	return strings.TrimSpace(fmt.Sprintf("the API answered %d %s", e.StatusCode, http.StatusText(e.StatusCode)))
 }
 
 // DecodeError is an answer with status 200 that is none: no JSON, cut, of

@@ -80,6 +80,9 @@ func readKey(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the key file: %w", err)
 	}
+	if len(raw) > maxKeyFile {
+		return "", fmt.Errorf("read the key file %s: it is over 4 KiB, which no key is", path)
+	}
 	value, err := cleanKey(string(raw))
 	if err != nil {
 		return "", fmt.Errorf("read the key file %s: %w", path, err)

@@ -20,6 +20,7 @@ const MaxPages = 1000
 type Walk struct {
 	client   *Client
 	call     call
+	filtered bool   // rows may join behind the last one, when their state changes
 	listing  string // names what is listed, among all listings of the client
 	rows     int    // received so far, repeated ones too
 	pages    int
@@ -27,7 +28,9 @@ type Walk struct {
 	seen     map[string]bool
 	lastID   string
 	lastAt   time.Time // created_at of the last row
-	short    bool      // the last page had fewer rows than were asked for
+	lastTied bool      // the row before it has the same
+	firstID  string
+	repeated bool // a row came twice
 
 	done, truncated bool
 }
@@ -38,6 +41,7 @@ func (c *Client) Batches(status ...BatchStatus) *Walk {
 	w := &Walk{client: c, call: call{Action: ActionList}, seen: map[string]bool{}}
 	if len(status) > 0 {
 		w.call.Status = status[0].String()
+		w.filtered = true
 	}
 	w.listing = "list " + w.call.Status
 	return w
@@ -54,9 +58,10 @@ func (c *Client) Runs(parentID string) *Walk {
 // Done tells whether the walk has come to its end.
 func (w *Walk) Done() bool { return w.done }
 
-// Truncated tells whether rows may have been missed: the order among equal
-// creation times is no order, a page brought nothing new, a row had no id, the
-// page behind a short one could not be read, or MaxPages were not enough.
+// Truncated tells whether rows may have been missed: two pages met among equal
+// creation times, whose order is none; a page brought nothing new, or walk after
+// walk the same rows twice; a row had no id; the request behind the last rows
+// keeps failing; or MaxPages were not enough.
 func (w *Walk) Truncated() bool { return w.truncated }
 
 // Pages is the number of pages read so far.
@@ -83,10 +88,19 @@ func (w *Walk) Next(ctx context.Context, permit *Permit) ([]Batch, error) {
 }
 
 // pastTheEnd tells whether an error is that of a request past the end, which
-// the service answers with a 500 in odd cases.
+// the service answers with a 500 in odd cases: the same request has failed so
+// before, and rows came before it.
 func (w *Walk) pastTheEnd(err error) bool {
+	c := w.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	status, ok := errors.AsType[*StatusError](err)
-	return ok && w.short && status.StatusCode == http.StatusInternalServerError
+	if !ok || status.StatusCode != http.StatusInternalServerError || w.rows == 0 {
+		return false
+	}
+	again := c.refused[w.listing] == w.rows
+	c.refused[w.listing] = w.rows
+	return again
 }
 
 // page reads the rows of a list or list_runs answer.
@@ -118,7 +132,6 @@ func (d *document) page(action Action) ([]Batch, error) {
 
 // keep picks what is new out of a page and decides whether it was the last.
 func (w *Walk) keep(rows []Batch) []Batch {
-	asked := w.call.Limit
 	previousID, previousAt := w.lastID, w.lastAt
 	fresh := make([]Batch, 0, len(rows))
 	for _, row := range rows {
@@ -128,24 +141,55 @@ func (w *Walk) keep(rows []Batch) []Batch {
 		case !w.seen[row.ID]:
 			w.seen[row.ID] = true
 			fresh = append(fresh, row)
+		default:
+			w.repeated = true
 		}
-	}
-	if len(rows) > 0 {
-		w.rowPages++
-		w.lastID, w.lastAt = rows[len(rows)-1].ID, rows[len(rows)-1].CreatedAt
 	}
 	if len(fresh) > 0 && previousID != "" && fresh[0].CreatedAt.Equal(previousAt) {
 		w.truncated = true // two pages met among equal times, whose order changes
 	}
-	w.rows += len(rows)
-	w.short = len(rows) < asked
+	if len(rows) > 0 && rows[0].ID == previousID && w.lastTied {
+		w.truncated = true // likewise, with a row that came twice in the place of another
+	}
+	w.note(rows)
 	w.done = w.client.lastPage(w, len(rows), previousID)
-	switch {
-	case w.done:
-	case len(fresh) == 0, w.pages >= MaxPages:
+	if !w.done && (len(fresh) == 0 || w.pages >= MaxPages) {
 		w.done, w.truncated = true, true
 	}
+	if w.done && w.client.repeatsItself(w) {
+		w.truncated = true
+	}
 	return fresh
+}
+
+// note remembers where a page ended.
+func (w *Walk) note(rows []Batch) {
+	n := len(rows)
+	if n == 0 {
+		return
+	}
+	if w.rows == 0 {
+		w.firstID = rows[0].ID
+	}
+	w.rows += n
+	w.rowPages++
+	w.lastID, w.lastAt = rows[n-1].ID, rows[n-1].CreatedAt
+	w.lastTied = n > 1 && rows[n-2].CreatedAt.Equal(w.lastAt)
+}
+
+// repeatsItself tells whether rows came twice though the listing began with the
+// same row as the last time that this happened: then no batch was created
+// meanwhile, but each row that came twice stands in the place of another.
+func (c *Client) repeatsItself(w *Walk) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !w.repeated {
+		delete(c.repeated, w.listing)
+		return false
+	}
+	again := c.repeated[w.listing] == w.firstID
+	c.repeated[w.listing] = w.firstID
+	return again
 }
 
 // maxID bounds what can become a label: a UUID has 36 characters.
@@ -157,13 +201,17 @@ const maxID = 256
 func (c *Client) lastPage(w *Walk, n int, previousID string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if w.call.Offset >= c.refused[w.listing] {
+		delete(c.refused, w.listing)
+	}
 	if n == 0 {
 		c.last[w.listing] = previousID
 		return true
 	}
+	proven := !w.filtered && w.lastID != "" && c.last[w.listing] == w.lastID
 	known := c.longest
 	c.longest = max(known, n)
-	return (w.lastID != "" && c.last[w.listing] == w.lastID) || (n < w.call.Limit && n < known)
+	return proven || (n < w.call.Limit && n < known)
 }
 
 // RowPages is the number of pages so far that had rows.

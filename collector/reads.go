@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -36,8 +37,9 @@ func (c *Collector) prepareList(r request) read {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {
-			c.account.seeListFail(r.filtered)
-			c.warn(ctx, r, err)
+			if c.failed(ctx, r, err) {
+				c.account.seeListFail(r.filtered)
+			}
 			return
 		}
 		c.account.seeListPage(walk, rows, sent, r.filtered)
@@ -52,8 +54,9 @@ func (c *Collector) prepareRuns(r request) read {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {
-			c.account.seeRunsFail(r.id)
-			c.warn(ctx, r, err)
+			if c.failed(ctx, r, err) {
+				c.account.seeRunsFail(r.id)
+			}
 			return
 		}
 		c.account.seeRuns(r.id, rows, sent)
@@ -69,19 +72,26 @@ func (c *Collector) prepareGet(r request) read {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {
-			c.account.seeGetFail(r.id, apiclient.Reason(err) == "not_found")
-			c.warn(ctx, r, err)
+			if c.failed(ctx, r, err) {
+				c.account.seeGetFail(r.id, apiclient.Reason(err) == "not_found")
+			}
 			return
 		}
 		c.account.seeGet(row, t, sent)
 	}
 }
 
-// warn logs a failed request, unless it failed because the process ends.
-func (c *Collector) warn(ctx context.Context, r request, err error) {
+// failed logs a request that failed. One that was not sent, because another was
+// answered 429 meanwhile or the process ends, did not.
+func (c *Collector) failed(ctx context.Context, r request, err error) bool {
+	if errors.Is(err, apiclient.ErrBackoff) {
+		c.inst.deferred.WithLabelValues(string(r.action), deferredBackoff).Inc()
+		return false
+	}
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	_ = level.Warn(c.cfg.Logger).Log("msg", "request failed, what it would have read stays as it was",
 		"action", string(r.action), "batch_id", r.id, "reason", apiclient.Reason(err), "err", err)
+	return true
 }
