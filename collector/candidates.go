@@ -107,7 +107,9 @@ func (a *account) listCandidates(began time.Time) []candidate {
 	if !l.long() {
 		return []candidate{a.upkeep(listRead{begun: l.walk != nil, asked: l.askedAt, price: l.price}, began)}
 	}
-	all := []candidate{a.upkeep(listRead{filtered: true, begun: l.filter != nil, asked: l.filterAskedAt, price: l.filterPrice}, began)}
+	filter := a.upkeep(listRead{filtered: true, begun: l.filter != nil, asked: l.filterAskedAt, price: l.filterPrice}, began)
+	filter.rest = a.filterRest()
+	all := []candidate{filter}
 	walk := candidate{request: request{action: apiclient.ActionList}, urgency: paced}
 	if l.walk == nil || l.stuck {
 		walk.asked, walk.rest = l.askedAt, a.cfg.MinRefresh
@@ -120,6 +122,16 @@ func (a *account) listCandidates(began time.Time) []candidate {
 		return append(all, walk)
 	}
 	return all
+}
+
+// filterRest is how long the filter rests, so that it and the pages of the walk
+// together cost no more than one request per Config.MinRefresh.
+func (a *account) filterRest() time.Duration {
+	left := 1/a.cfg.MinRefresh.Seconds() - walkShare*a.cfg.API.Budget.Refill()
+	if a.cfg.MinRefresh <= 0 || left <= 0 {
+		return a.cfg.MinRefresh
+	}
+	return every(1, left)
 }
 
 // listRead is a way to keep up with the list.

@@ -89,13 +89,16 @@ func (c *catalogue) row(name string) *metric {
 // view makes what scrapes expose of a batch until its row or its recipients change.
 func (c *catalogue) view(b *batch) *view {
 	v := &view{row: b.row}
+	if !template(&v.row) {
+		v.read = b.reading
+	}
 	for i := range c.metrics {
 		m := &c.metrics[i]
 		switch {
 		case m.row != nil:
 			m.row(&v.row, m.into(&v.ofRow, v.row.ID))
-		case m.reading != nil && b.reading != nil && !template(&v.row):
-			m.reading(b.reading, m.into(&v.ofReading, v.row.ID))
+		case m.reading != nil && v.read != nil:
+			m.reading(v.read, m.into(&v.ofReading, v.row.ID))
 		}
 	}
 	return v

@@ -112,6 +112,9 @@ func (r *round) yields(c candidate) bool {
 
 // countDeferred counts what was due and was not sent.
 func (r *round) countDeferred() {
+	if r.refused == nil && !r.cfg.API.Budget.Crowded() {
+		return
+	}
 	reason := deferredBudget
 	if errors.Is(r.refused, apiclient.ErrBackoff) {
 		reason = deferredBackoff

@@ -36,6 +36,7 @@ type tracked struct {
 // view is a batch's series as they are, while nothing new is known of it.
 type view struct {
 	row       apiclient.Batch
+	read      *reading            // nil: no recipients to show
 	ofRow     []prometheus.Metric // from the row
 	ofReading []prometheus.Metric // from the recipients
 }
