@@ -31,6 +31,13 @@ test: ## run the tests, with the race detector where a C compiler is found
 	else echo 'no C compiler found: testing without the race detector'; set -x; CGO_ENABLED=0 $(GO) test ./...; \
 	fi
 
+# Some minutes: 290 cells, each six simulated hours with 1, 2 and 4 scrapers.
+.PHONY: soak
+soak: ## hold budget and freshness on the whole grid and print the table
+	@mkdir -p dist
+	$(GO) test -timeout 3h -run TestTheBudgetIsHeldAndDataIsFresh ./collector -soak=$(CURDIR)/dist/soak.md
+	@sort -t'|' -k2,2V -k3,3n -k4,4n -k5,5n -k6,6n -k7,7n dist/soak.md
+
 .PHONY: vet
 vet: ## run go vet
 	$(GO) vet ./...
