@@ -13,7 +13,7 @@ import (
 func TestOnceWritesOnePageAndItsExitCodeTellsWhetherTheListWasRead(t *testing.T) {
 	t.Parallel()
 	good := execute(t, nil, "--demo", "--once")
-	if good.code != 0 || good.err != "" {
+	if good.code != 0 || strings.Count(good.err, "\n") != 1 || !strings.Contains(good.err, "simulated account") {
 		t.Errorf("the exit code is %d, want 0; standard error: %q", good.code, good.err)
 	}
 	if got := metricsOf(t, good.out); got["magpipe_batch_recipients"].Type != "gauge" || samplesOf(good.out)["magpipe_up"] != 1 {
@@ -35,6 +35,14 @@ func TestOnceWritesOnePageAndItsExitCodeTellsWhetherTheListWasRead(t *testing.T)
 	}
 	if strings.Contains(bad.out+bad.err, "John") || strings.Contains(bad.out+bad.err, madeUpKey) {
 		t.Error("the key or what the API said is shown")
+	}
+}
+
+func TestAVariableThatIsNoSettingIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	got := execute(t, []string{"MAGPIPE_API_KEYFILE=x", "MAGPIPE_COLLECTOR_MINREFRESH=1s", "MAGPIPE_API_TIMEOUT=3s", "MAGPIPE_EXPORTER_PORT=1"}, "--demo", "--once")
+	if got.code != 0 || strings.Count(got.err, "is no setting") != 2 || !strings.Contains(got.err, "name=MAGPIPE_API_KEYFILE") {
+		t.Errorf("the exit code is %d; standard error:\n%s", got.code, got.err)
 	}
 }
 
@@ -75,7 +83,7 @@ func TestWrongCommandLineExitsWith2AndOneLineThatNamesTheFlag(t *testing.T) {
 		{env: "MAGPIPE_DEMO=maybe", named: "--demo"},
 		{env: "MAGPIPE_API_ALLOW_HTTP=ja", named: "--api.allow-http"},
 		{env: "MAGPIPE_COLLECTOR_BATCH_NAMES=maybe", named: "--collector.batch-names"},
-		{env: "MAGPIPE_API_PAGE_SIZE=0", named: "--api.page-size"},
+		{env: "MAGPIPE_API_PAGE_SIZE=0", named: "--api.page-size ($MAGPIPE_API_PAGE_SIZE)"},
 		{env: "MAGPIPE_API_URL=http://api.example.com/", named: "--api.url"},
 	}
 	for _, row := range rows {

@@ -4,8 +4,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -71,8 +73,10 @@ func (s *settings) parse(args []string, out io.Writer) error {
 	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.once)
 	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.server.Path)
 	s.server.Web = webflag.AddFlags(app, ":10240")
-	_, err := app.Parse(args)
-	return cmp.Or(err, s.server.Check())
+	if _, err := app.Parse(args); err != nil {
+		return fmt.Errorf("%w (--help shows the flags)", err)
+	}
+	return s.server.Check()
 }
 
 // start serves until the context is done, or with --once writes one page.
@@ -80,7 +84,12 @@ func (s *settings) start(ctx context.Context, out io.Writer) (err error) {
 	api := &s.Collector.API
 	api.Version, api.Budget = version.Version, apiclient.NewBudget(s.Limits)
 	s.Key.Warn = func(err error) { s.server.Logger.Warn(err.Error()) }
+	for _, name := range s.Strangers {
+		s.server.Logger.Warn("Environment variable is no setting and is ignored", "name", name)
+	}
 	if s.Demo {
+		s.server.Logger.Warn("Serving a simulated account: no number is real")
+		api.URL = &url.URL{Scheme: "https", Host: "simulator"}
 		api.Transport = simulator.Demo(simulator.Options{Seed: 1}).Client().Transport
 		s.Key = apiclient.KeySource{Value: "demo"}
 	}
@@ -93,7 +102,8 @@ func (s *settings) start(ctx context.Context, out io.Writer) (err error) {
 	if s.once {
 		return s.server.WriteOnce(ctx, out)
 	}
-	s.server.Logger.Info("Starting", "version", version.Version, "demo", s.Demo)
+	s.server.Logger.Info("Starting", "version", version.Version, "revision", version.GetRevision(), "api", api.URL.Host,
+		"requests_per_minute", s.Limits.PerMinute, "requests_per_hour", s.Limits.PerHour)
 	return s.server.ListenAndServe(ctx)
 }
 

@@ -80,7 +80,7 @@ func TestReadinessFollowsTheFirstBatchListAndHealthSpendsNoRequest(t *testing.T)
 	p := start(t, []string{"MAGPIPE_API_KEY=" + madeUpKey}, "--api.url="+api)
 	eventually(t, 10*time.Second, "a refresh starts without a scrape", func() bool { return asked.Load() == 1 })
 	notReady := get(t, p.url+"/-/ready")
-	want(t, notReady, http.StatusServiceUnavailable, "text/plain", "no batch list has been read yet\n")
+	want(t, notReady, http.StatusServiceUnavailable, "text/plain", "no batch list has been read yet: the first read is under way\n")
 	if lines := strings.Count(notReady.body, "\n"); lines != 1 {
 		t.Errorf("the reason has %d lines, want 1", lines)
 	}

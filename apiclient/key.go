@@ -36,7 +36,7 @@ type KeySource struct {
 func (s KeySource) Open() (*Key, error) {
 	if s.File == "" {
 		if s.Value == "" {
-			return nil, errors.New("no API key: name its file with --api.key-file, or set MAGPIPE_API_KEY")
+			return nil, errors.New("no API key: name its file with --api.key-file or MAGPIPE_API_KEY_FILE, or set MAGPIPE_API_KEY")
 		}
 		value, err := cleanKey(s.Value)
 		if err != nil {

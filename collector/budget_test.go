@@ -57,13 +57,7 @@ func (c cell) walks() bool { return c.batches > couple*min(c.pageCap, 500) }
 
 // bound is how old a running batch's recipients may be.
 func (c cell) bound() time.Duration {
-	_, refill := bucketOf(gridLimits)
-	return max(gridMinRefresh+c.interval, every(float64(c.price()), refill))
-}
-
-func bucketOf(l apiclient.Limits) (burst int, refill float64) {
-	b := apiclient.NewBudget(l)
-	return b.Burst(), b.Refill()
+	return max(gridMinRefresh+c.interval, every(float64(c.price()), apiclient.NewBudget(gridLimits).Refill()))
 }
 
 // run plays one cell on a fake clock.

@@ -12,6 +12,7 @@ import (
 // waits. The rest goes to the stalest.
 const (
 	listShare = 1. / 20 // the list, or the running batches where a full walk is long
+	failShare = 1. / 4  // the same after it could not be read: magpipe_up waits for it
 	walkShare = 1. / 4  // the pages of a long walk; no more than this either
 	idleShare = 1. / 10 // looks for new runs of all series that have no live one; no more than this
 )
@@ -125,9 +126,10 @@ func (a *account) listCandidates(began time.Time) []candidate {
 }
 
 // filterRest is how long the filter rests, so that it and the pages of the walk
-// together cost no more than one request per Config.MinRefresh.
+// together cost no more than one request per Config.MinRefresh; a twentieth is
+// left for what the first walk spends at once.
 func (a *account) filterRest() time.Duration {
-	left := 1/a.cfg.MinRefresh.Seconds() - walkShare*a.cfg.API.Budget.Refill()
+	left := 0.95/a.cfg.MinRefresh.Seconds() - walkShare*a.cfg.API.Budget.Refill()
 	if a.cfg.MinRefresh <= 0 || left <= 0 {
 		return a.cfg.MinRefresh
 	}
@@ -153,6 +155,9 @@ func (a *account) upkeep(l listRead, began time.Time) candidate {
 		c.asked = time.Time{}
 	}
 	share := listShare * a.cfg.API.Budget.Refill()
+	if a.list.failures > 0 {
+		share = failShare * a.cfg.API.Budget.Refill()
+	}
 	if c.asked.IsZero() || began.Sub(l.asked) >= every(float64(max(1, l.price)), share) {
 		c.urgency = paced
 	}

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ type Collector struct {
 	mu      sync.Mutex
 	account *account
 	built   *snapshot
-	running chan struct{} // closed when the refresh under way ends; nil between two
+	running *round // the refresh under way; nil between two
 	closed  bool
 }
 
@@ -68,7 +69,7 @@ func (c *Collector) Close() {
 	running := c.running
 	c.mu.Unlock()
 	if running != nil {
-		<-running
+		<-running.done
 	}
 	c.client.Close()
 }
@@ -80,14 +81,17 @@ func (c *Collector) observe(e apiclient.Exchange) {
 	c.account.meet(e)
 }
 
-// Ready is nil once a batch list has been read, and says so until then.
+// Ready is nil once a batch list has been read, and tells until then why it has not.
 func (c *Collector) Ready() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.account.list.goodAt.IsZero() {
-		return errors.New("no batch list has been read yet")
+	switch list := &c.account.list; {
+	case !list.goodAt.IsZero():
+		return nil
+	case list.failure != nil:
+		return fmt.Errorf("no batch list has been read yet: %w", list.failure)
 	}
-	return nil
+	return errors.New("no batch list has been read yet: the first read is under way")
 }
 
 // snapshot is what is known now; it is built anew only where something is.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"magpipe_exporter/apiclient"
 )
 
 var soak = flag.String("soak", "", "file for a table of the whole grid of TestTheBudgetIsHeldAndDataIsFresh, which then runs whole")
@@ -80,7 +82,6 @@ func TestTheBudgetIsHeldAndDataIsFresh(t *testing.T) {
 func (m *measured) judge(t *testing.T, c cell, alone float64) {
 	t.Helper()
 	limits := gridLimits
-	_, refill := bucketOf(limits)
 	refused := 0
 	for _, r := range m.requests {
 		if r.Status == http.StatusTooManyRequests {
@@ -93,7 +94,7 @@ func (m *measured) judge(t *testing.T, c cell, alone float64) {
 	if minute, hour := m.most(time.Minute), m.most(time.Hour); minute > limits.PerMinute || hour > limits.PerHour {
 		t.Errorf("%v: %d requests in a minute, %d in an hour", c, minute, hour)
 	}
-	spent := refill * 3600
+	spent := apiclient.NewBudget(limits).Refill() * 3600
 	switch most := float64(c.price()) * 3600 / gridMinRefresh.Seconds(); {
 	case alone >= 0.95*spent && (m.perHour > 1.05*alone || m.perHour < 0.95*alone):
 		t.Errorf("%v: %.0f requests an hour, %.0f with one scraper", c, m.perHour, alone)

@@ -26,6 +26,7 @@ type listing struct {
 	truncated     bool            // the last whole walk may have missed batches
 	up            bool            // the last attempt was good
 	failures      int             // attempts that failed in a row
+	failure       error           // of the last attempt
 	goodAt        time.Time       // the last good attempt; zero: none yet
 }
 
@@ -53,11 +54,12 @@ func (a *account) seeListPage(walk *apiclient.Walk, rows []apiclient.Batch, sent
 
 // seeListFail notes a failed attempt. A short walk starts anew at the next one;
 // a long one is too dear for that and goes on at the page that failed.
-func (a *account) seeListFail(filtered bool) {
+func (a *account) seeListFail(filtered bool, why error) {
 	a.version++
 	l := &a.list
 	l.up = false
 	l.failures++
+	l.failure = why
 	switch {
 	case filtered:
 		l.filter = nil

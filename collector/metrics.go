@@ -35,8 +35,8 @@ func metricRows(names bool) []metric {
 				}
 			}},
 		{name: "magpipe_calls_started_total", kind: counter, help: "Dial attempts seen since the exporter started."},
-		{name: "magpipe_calls_finished_total", kind: counter, help: "Calls seen to end since the exporter started, by how.", labels: []string{"outcome"}},
-		{name: "magpipe_call_duration_seconds", kind: histogram, help: "From attempted_at to completed_at of the calls seen to end, ringing included.", labels: []string{"outcome"},
+		{name: "magpipe_calls_finished_total", kind: counter, help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}},
+		{name: "magpipe_call_duration_seconds", kind: histogram, help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
 			buckets: []float64{1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
 
 		{name: "magpipe_batch_info", help: "What does not change over a batch's life; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
@@ -65,7 +65,7 @@ func metricRows(names bool) []metric {
 			row: func(b *apiclient.Batch, emit emit) { emitCount(b.CompletedCount, emit) }},
 		{name: "magpipe_batch_reported_failed_recipients", help: "The API's own failed_count, which drifts and includes busy and no_answer.",
 			row: func(b *apiclient.Batch, emit emit) { emitCount(b.FailedCount, emit) }},
-		{name: "magpipe_batch_call_duration_seconds", help: "From attempted_at to completed_at over the calls that the recipients show as ended, exact.", labels: []string{"statistic"},
+		{name: "magpipe_batch_call_duration_seconds", help: "From dial attempt to end over the calls that the recipients show as ended, exact.", labels: []string{"statistic"},
 			reading: func(r *reading, emit emit) { r.durations.emit(emit) }},
 		{name: "magpipe_batch_max_concurrency", help: "Calls of the batch that may be under way at once.",
 			row: func(b *apiclient.Batch, emit emit) { emitCount(b.MaxConcurrency, emit) }},
@@ -87,17 +87,17 @@ func metricRows(names bool) []metric {
 			row: func(b *apiclient.Batch, emit emit) { emitTime(b.CreatedAt, emit) }},
 		{name: "magpipe_batch_scheduled_timestamp_seconds", help: "When the batch is to start.",
 			row: func(b *apiclient.Batch, emit emit) { emitTime(b.ScheduledAt, emit) }},
-		{name: "magpipe_batch_started_timestamp_seconds", help: "When the batch started, by its last run.",
+		{name: "magpipe_batch_started_timestamp_seconds", help: "When the batch started; of a batch run again, the last time.",
 			row: func(b *apiclient.Batch, emit emit) { emitTime(b.StartedAt, emit) }},
 		{name: "magpipe_batch_updated_timestamp_seconds", help: "When the batch's row changed last.",
 			row: func(b *apiclient.Batch, emit emit) { emitTime(b.UpdatedAt, emit) }},
 		{name: "magpipe_batch_completed_timestamp_seconds", help: "When the batch completed; of a batch run again, the time before.",
 			row: func(b *apiclient.Batch, emit emit) { emitTime(b.CompletedAt, emit) }},
-		{name: "magpipe_batch_last_attempt_timestamp_seconds", help: "Newest attempted_at among the recipients.",
+		{name: "magpipe_batch_last_attempt_timestamp_seconds", help: "Newest dial attempt among the recipients.",
 			reading: func(r *reading, emit emit) { emitTime(r.lastAttempt, emit) }},
-		{name: "magpipe_batch_last_completion_timestamp_seconds", help: "Newest completed_at among the recipients.",
+		{name: "magpipe_batch_last_completion_timestamp_seconds", help: "Newest end of a call among the recipients.",
 			reading: func(r *reading, emit emit) { emitTime(r.lastEnd, emit) }},
-		{name: "magpipe_batch_oldest_active_call_timestamp_seconds", help: "Oldest attempted_at among the recipients whose call is under way.",
+		{name: "magpipe_batch_oldest_active_call_timestamp_seconds", help: "Oldest dial attempt among the recipients whose call is under way.",
 			reading: func(r *reading, emit emit) { emitTime(r.firstActive, emit) }},
 		{name: "magpipe_batch_recurrence_runs", help: "Runs that a recurring batch has spawned.",
 			row: func(b *apiclient.Batch, emit emit) { emitCount(ifRecurring(b, b.RecurrenceRuns), emit) }},
@@ -105,10 +105,10 @@ func metricRows(names bool) []metric {
 			row: func(b *apiclient.Batch, emit emit) { emitCount(ifRecurring(b, b.RecurrenceMaxRuns), emit) }},
 
 		{name: "magpipe_exporter_api_requests_total", kind: counter, help: "Requests sent to the API.", labels: []string{"action"}},
-		{name: "magpipe_exporter_api_request_failures_total", kind: counter, help: "Requests to the API that failed, by why.", labels: []string{"action", "reason"}},
+		{name: "magpipe_exporter_api_request_failures_total", kind: counter, help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}},
 		{name: "magpipe_exporter_api_request_duration_seconds", kind: histogram, help: "Time from a request to its whole answer.", labels: []string{"action"},
 			buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}},
-		{name: "magpipe_exporter_api_requests_deferred_total", kind: counter, help: "Requests that were due in a refresh and not sent, by why.", labels: []string{"action", "reason"}},
+		{name: "magpipe_exporter_api_requests_deferred_total", kind: counter, help: "Requests that were due in a refresh and not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}},
 		{name: "magpipe_exporter_api_budget_requests", help: "The configured budget: the most requests in any window.", labels: []string{"window"},
 			account: func(s *page, emit emit) {
 				emit(float64(s.budget.Limits().PerMinute), "minute")
@@ -120,6 +120,6 @@ func metricRows(names bool) []metric {
 			account: func(s *page, emit emit) { emitCount(limited(s, s.rateLimit.Limit), emit) }},
 		{name: "magpipe_exporter_api_rate_limit_remaining_requests", help: "The API's own X-RateLimit-Remaining.",
 			account: func(s *page, emit emit) { emitCount(limited(s, s.rateLimit.Remaining), emit) }},
-		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Values outside the known sets, or impossible ones; each (id, value) once.", labels: []string{"field"}},
+		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}},
 	}
 }

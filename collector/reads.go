@@ -38,7 +38,7 @@ func (c *Collector) prepareList(r request) read {
 		defer c.mu.Unlock()
 		if err != nil {
 			if c.failed(ctx, r, err) {
-				c.account.seeListFail(r.filtered)
+				c.account.seeListFail(r.filtered, err)
 			}
 			return
 		}
@@ -91,7 +91,13 @@ func (c *Collector) failed(ctx context.Context, r request, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	_ = level.Warn(c.cfg.Logger).Log("msg", "request failed, what it would have read stays as it was",
-		"action", string(r.action), "batch_id", r.id, "reason", apiclient.Reason(err), "err", err)
+	fields := []any{
+		"msg", "request failed, what it would have read stays as it was",
+		"action", string(r.action), "reason", apiclient.Reason(err), "err", err,
+	}
+	if r.id != "" {
+		fields = append(fields, "batch_id", r.id)
+	}
+	_ = level.Warn(c.cfg.Logger).Log(fields...)
 	return true
 }

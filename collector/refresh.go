@@ -19,55 +19,82 @@ func (c *Collector) Refresh(ctx context.Context) {
 	}
 }
 
-// Begin starts a refresh unless one is under way, and returns what is closed at
-// its end.
+// Begin starts a refresh, or has the one under way look again at what is due,
+// and returns what is closed at its end.
 func (c *Collector) Begin() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.running == nil {
+	switch {
+	case c.running != nil:
+		c.running.lookAgain()
+		return c.running.done
+	case c.closed:
 		done := make(chan struct{})
-		if c.closed {
-			close(done)
-			return done
-		}
-		c.running = done
-		go func() {
-			newRound(c).run()
-			c.mu.Lock()
-			c.running = nil
-			c.mu.Unlock()
-			close(done)
-		}()
+		close(done)
+		return done
 	}
-	return c.running
+	r := &round{
+		Collector: c, began: time.Now(), inFlight: map[request]bool{},
+		answered: make(chan request), again: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	c.running = r
+	go func() {
+		r.run()
+		close(r.done)
+	}()
+	return r.done
 }
 
 // round is one refresh: it sends requests in the order of the plan, as many at
-// once as Concurrency allows, and plans anew with each answer.
+// once as Concurrency allows, and plans anew with each answer. A request that
+// hangs does not keep the scrapes that come meanwhile from having others sent.
 type round struct {
 	*Collector
 	began    time.Time
 	inFlight map[request]bool
 	answered chan request
-	refused  error // why the budget gave no more
+	again    chan struct{} // a scrape has come meanwhile
+	done     chan struct{} // closed at the end
+	refused  error         // why the budget gave no more
 }
 
-func newRound(c *Collector) *round {
-	return &round{Collector: c, began: time.Now(), inFlight: map[request]bool{}, answered: make(chan request)}
+// lookAgain tells the round that a scrape has come.
+func (r *round) lookAgain() {
+	select {
+	case r.again <- struct{}{}:
+	default: // it has been told
+	}
 }
 
 func (r *round) run() {
 	for {
 		r.launch()
-		if len(r.inFlight) == 0 {
-			break
+		if r.end() {
+			return
 		}
-		delete(r.inFlight, <-r.answered)
+		select {
+		case request := <-r.answered:
+			delete(r.inFlight, request)
+		case <-r.again:
+			r.mu.Lock()
+			r.countDeferred()
+			r.mu.Unlock()
+			r.began, r.refused = time.Now(), nil
+		}
+	}
+}
+
+// end ends the round if nothing is in flight.
+func (r *round) end() bool {
+	if len(r.inFlight) > 0 {
+		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.countDeferred()
 	r.account.sweep(time.Now())
+	r.running = nil
+	return true
 }
 
 // launch pays for requests in the order of the plan and starts them. They are

@@ -77,6 +77,26 @@ func TestAScrapeAnswersAtItsDeadlineAndTheRefreshFeedsTheNext(t *testing.T) {
 	})
 }
 
+func TestABatchThatHangsDoesNotKeepOthersFromBeingRead(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "quick")
+		reminders(a, "hung")
+		a.Inject(simulator.Fault{Action: "get", BatchID: "hung", Hang: true})
+	}, func(w *world) {
+		for i := range 8 { // more than the 20 s after which a request is given up
+			ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
+			w.collector.Refresh(ctx)
+			cancel()
+			read := time.Now().Add(-5 * time.Second).Unix()
+			w.has(w.page(), fmt.Sprintf(`magpipe_batch_refreshed_timestamp_seconds{batch_id="quick"} %v`, float64(read)),
+				fmt.Sprintf(`magpipe_list_refreshed_timestamp_seconds %v`, float64(read)), fmt.Sprintf(`magpipe_exporter_api_requests_total{action="list"} %d`, i+2))
+			time.Sleep(10 * time.Second)
+		}
+		time.Sleep(time.Second)
+		w.has(w.page(), `magpipe_exporter_api_request_failures_total{action="get",reason="timeout"} 6`)
+	})
+}
+
 func TestCloseEndsTheRefreshUnderWay(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { a.Inject(simulator.Fault{Hang: true}) }, func(w *world) {
 		done := w.collector.Begin()
@@ -152,6 +172,21 @@ func TestOneFailedReadDropsNothingHoweverOldTheLastGoodOneIs(t *testing.T) {
 		w.account.Inject(simulator.Fault{Action: "get", Status: 503})
 		w.has(w.scrapeAfter(time.Hour), `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
 		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_attempted_recipients`, `magpipe_batch_target_recipients{batch_id="a"} 6`)
+	})
+}
+
+func TestAListThatFailedIsAskedForAgainSoonThoughDetailsWait(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		for i := range 50 { // a round of reads takes seven minutes
+			reminders(a, fmt.Sprint("batch", i))
+		}
+	}, func(w *world) {
+		w.scrapeFor(20 * time.Minute)
+		w.account.Inject(simulator.Fault{Action: "list", Status: 503, Times: 1})
+		for w.scrapeAfter(15 * time.Second); !strings.Contains(w.page(), "\nmagpipe_up 0\n"); w.scrapeAfter(15 * time.Second) {
+			continue // the list is not due yet
+		}
+		w.has(w.scrapeFor(45*time.Second), "magpipe_up 1")
 	})
 }
 

@@ -5,9 +5,11 @@ package exposition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -40,7 +42,7 @@ var pathForm = regexp.MustCompile(`^/(\w[\w.~-]*/?)*$`)
 // Check errs on a setting that makes no sense, and names it as its flag does.
 func (s *Server) Check() error {
 	if !pathForm.MatchString(s.Path) {
-		return fmt.Errorf("--web.telemetry-path must be a path such as /metrics, got %q", s.Path)
+		return fmt.Errorf("--web.telemetry-path must be a path such as /metrics, not under /-/, got %q", s.Path)
 	}
 	return nil
 }
@@ -84,6 +86,9 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 	go func() { failed <- web.ListenAndServe(server, s.Web, s.Logger) }()
 	select {
 	case err := <-failed:
+		if listen, ok := errors.AsType[*net.OpError](err); ok && listen.Op == "listen" {
+			return fmt.Errorf("--web.listen-address: %w", err)
+		}
 		return err
 	case <-ctx.Done():
 	}

@@ -23,8 +23,9 @@ type Settings struct {
 	Key           apiclient.KeySource
 	TimeoutOffset time.Duration // of the scrape
 	Demo          bool
-	LogLevel      string // debug, info, warn or error
-	LogFormat     string // logfmt or json
+	LogLevel      string   // debug, info, warn or error
+	LogFormat     string   // logfmt or json
+	Strangers     []string // environment variables that look like settings and are none
 }
 
 // AddFlags adds the flags under api, collector, scrape and log, and --demo. All
@@ -46,7 +47,7 @@ func AddFlags(app *kingpin.Application) *Settings {
 	perHour := add(flag(app, "api.requests-per-hour", "The most requests in any hour."), count(&s.Limits.PerHour, "500", 1))
 	add(flag(app, "collector.min-refresh", "Data younger than this is not fetched again."), duration(&c.MinRefresh, "10s", 0))
 	add(flag(app, "collector.max-staleness", "Data whose reads keep failing is dropped this long after its last good read."), duration(&c.MaxStaleness, "5m", 0))
-	add(flag(app, "collector.finished-retention", "How long a finished batch keeps its series."), duration(&c.FinishedRetention, "1h", 0))
+	add(flag(app, "collector.finished-retention", "How long a finished batch keeps its series; 0s drops it at once."), duration(&c.FinishedRetention, "1h", 0))
 	add(flag(app, "collector.max-batches", "Batches with series of their own, at most."), count(&c.MaxBatches, "500", 0))
 	add(flag(app, "collector.batch-names", "Put the batch's name on magpipe_batch_info."), toggle(&c.BatchNames, "true"))
 	flag(app, "collector.window-timezone", "Zone in which the API compares call windows.").Default("UTC").SetValue((*zone)(c))
@@ -59,6 +60,7 @@ func AddFlags(app *kingpin.Application) *Settings {
 	perMinute.IsSetByUser(&budgeted)
 	perHour.IsSetByUser(&budgeted)
 	app.Action(func(*kingpin.ParseContext) error {
+		s.Strangers = strangers(app, os.Environ())
 		s.Key.Value = os.Getenv("MAGPIPE_API_KEY")
 		if s.Demo && !budgeted && !perMinute.HasEnvarValue() && !perHour.HasEnvarValue() {
 			s.Limits = apiclient.Limits{PerMinute: 6000, PerHour: 100_000}
@@ -68,13 +70,34 @@ func AddFlags(app *kingpin.Application) *Settings {
 	return s
 }
 
+// strangers picks the variables that stand under the prefixes of our settings
+// and belong to none: most likely they are misspelt.
+func strangers(app *kingpin.Application, environment []string) (names []string) {
+	known := map[string]bool{"MAGPIPE_API_KEY": true}
+	for _, f := range app.Model().Flags {
+		known[f.Envar] = true
+	}
+	for _, variable := range environment {
+		name, _, _ := strings.Cut(variable, "=")
+		for _, prefix := range []string{"MAGPIPE_API_", "MAGPIPE_COLLECTOR_", "MAGPIPE_SCRAPE_"} {
+			if strings.HasPrefix(name, prefix) && !known[name] {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 func flag(app *kingpin.Application, name, help string) *kingpin.FlagClause {
 	return app.Flag(name, help).Envar("MAGPIPE_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name)))
 }
 
 // add adds a flag whose errors name it, which kingpin's own do not.
 func add[T any](clause *kingpin.FlagClause, v *value[T]) *kingpin.FlagClause {
-	v.name = clause.Model().Name
+	v.name = "--" + clause.Model().Name
+	if env := clause.Model().Envar; env != "" {
+		v.name += " ($" + env + ")"
+	}
 	if v.initial != "" {
 		clause.Default(v.initial)
 	}
@@ -105,7 +128,7 @@ func (v *value[T]) IsBoolFlag() bool {
 func (v *value[T]) Set(raw string) error {
 	read, err := v.parse(raw)
 	if err != nil || !v.sound(read) {
-		return fmt.Errorf("--%s takes %s, got %q", v.name, v.form, raw)
+		return fmt.Errorf("%s takes %s, got %q", v.name, v.form, raw)
 	}
 	*v.to = read
 	return nil
