@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"magpipe_exporter/apiclient"
@@ -136,3 +137,6 @@ func (u underway) Close() error { return nil }
 func exactly(body string) stream {
 	return stream{body: func() io.Reader { return strings.NewReader(body) }}
 }
+
+// asIs compares batches by what can be seen of them.
+var asIs = cmpopts.IgnoreUnexported(apiclient.Batch{})

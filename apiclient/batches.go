@@ -24,6 +24,8 @@ type Batch struct {
 	CreatedAt, ScheduledAt, StartedAt, UpdatedAt, CompletedAt time.Time
 
 	Odd []Odd // nil in a sound row
+
+	carried uint32 // the members that the row had, by their bits
 }
 
 // Count is a number of things, at least 0, if it is known.

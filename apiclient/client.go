@@ -52,6 +52,7 @@ type Exchange struct {
 	Duration  time.Duration // to the whole answer
 	Err       error         // nil where the answer was whole and decoded
 	Date      time.Time     // the answer's Date header, whole seconds; zero without one
+	DateAt    time.Time     // when that header came, by our clock
 	RateLimit RateLimit     // the answer's X-RateLimit headers; zero without them
 }
 
@@ -158,7 +159,10 @@ func (c *Client) send(ctx context.Context, body call, decode func(*document) err
 func (c *Client) note(h http.Header, seen *Exchange) {
 	seen.RateLimit = parseRateLimit(h)
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		seen.Date = date
+		seen.Date, seen.DateAt = date, time.Now()
+		if !seen.RateLimit.Reset.IsZero() {
+			seen.RateLimit.Reset = seen.DateAt.Add(seen.RateLimit.Reset.Sub(date))
+		}
 	}
 	c.cfg.Budget.observe(seen.RateLimit)
 }

@@ -41,7 +41,7 @@ func TestGetReadsWhatTheAccountHolds(t *testing.T) {
 		CreatedAt: at(0), ScheduledAt: at(1), StartedAt: at(2),
 		UpdatedAt: at(60).Add(500 * time.Millisecond), CompletedAt: at(60).Add(time.Second),
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, asIs); diff != "" {
 		t.Error(diff)
 	}
 	recipients := []apiclient.Recipient{
@@ -69,7 +69,7 @@ func TestARowOfAListIsTheBatchOfItsGet(t *testing.T) {
 	}
 	for _, row := range []apiclient.Batch{listed[0], runs[0]} {
 		got, _, err := read(t, c, row.ID)
-		if diff := cmp.Diff(row, got); err != nil || diff != "" {
+		if diff := cmp.Diff(row, got, asIs); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
 		}
 	}
@@ -190,7 +190,7 @@ func TestWhatGetReadOfAFailedAnswerIsNoBatch(t *testing.T) {
 	id := a.Add(simulator.Campaign{Recipients: 50})
 	a.Inject(simulator.Fault{CutAfter: 8000})
 	b, rs, err := read(t, of(t, a), id)
-	if diff := cmp.Diff(apiclient.Batch{}, b); err == nil || diff != "" || len(rs) == 0 {
+	if diff := cmp.Diff(apiclient.Batch{}, b, asIs); err == nil || diff != "" || len(rs) == 0 {
 		t.Errorf("%v, %d recipients before the cut\n%s", err, len(rs), diff)
 	}
 }

@@ -71,6 +71,13 @@ func (k *Key) Value() string {
 }
 
 func readKey(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return "", fmt.Errorf("read the key file %s: it is no regular file, reading it might wait for ever", path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the key file: %w", err)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("read the key file: %w", err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"magpipe_exporter/apiclient"
@@ -150,5 +151,15 @@ func TestAFileOver4KiBIsNoKeyFile(t *testing.T) {
 	path, _ := keyFile(t, strings.Repeat(" ", 4090)+key)
 	if k, err := (apiclient.KeySource{File: path}).Open(); err == nil {
 		t.Errorf("opened as %q", k.Value())
+	}
+}
+
+func TestAFileThatIsNotRegularIsNoKeyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip("no named pipes here: ", err)
+	}
+	if _, err := (apiclient.KeySource{File: path}).Open(); err == nil || !strings.Contains(err.Error(), "regular") {
+		t.Errorf("a pipe, which would block: %v", err)
 	}
 }

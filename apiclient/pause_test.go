@@ -221,3 +221,25 @@ func TestAWindowOfAnySizeIsCrowdedOnlyWhenATenthIsLeft(t *testing.T) {
 		}
 	}
 }
+
+func TestTheResetOfAWindowIsTakenByTheClockThatNamesIt(t *testing.T) {
+	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			a, budget := unlimited(0), generous()
+			theirs := time.Now().Add(ahead)
+			a.Inject(simulator.Fault{Header: http.Header{
+				"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {"3"},
+				"X-Ratelimit-Reset": {strconv.FormatInt(theirs.Add(time.Minute).Unix(), 10)}, "Date": {theirs.UTC().Format(http.TimeFormat)},
+			}})
+			if _, err := list(t, connect(t, apiclient.Config{Transport: inside(a), Budget: budget})); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []bool{true, false} {
+				if got := budget.Crowded(); got != want {
+					t.Errorf("their clock is %v ahead: crowded %v, want %v", ahead, got, want)
+				}
+				time.Sleep(time.Minute)
+			}
+		})
+	}
+}

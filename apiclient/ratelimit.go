@@ -14,7 +14,7 @@ import (
 type RateLimit struct {
 	Limit     int       // requests in the window; 0: unknown
 	Remaining int       // of them left
-	Reset     time.Time // when the window ends; zero: unknown
+	Reset     time.Time // when the window ends, by our clock; zero: unknown
 }
 
 func parseRateLimit(h http.Header) RateLimit {

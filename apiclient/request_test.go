@@ -90,9 +90,9 @@ func TestEveryRequestSentIsObserved(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []apiclient.Exchange{
-			{Action: apiclient.ActionList, Date: now, RateLimit: limit(999)},
+			{Action: apiclient.ActionList, Date: now, DateAt: now, RateLimit: limit(999)},
 			{Action: apiclient.ActionListRuns, Duration: 3 * time.Second, RateLimit: limit(998)},
-			{Action: apiclient.ActionGet, Err: failed, Date: now.Add(3 * time.Second), RateLimit: limit(997)},
+			{Action: apiclient.ActionGet, Err: failed, Date: now.Add(3 * time.Second), DateAt: now.Add(3 * time.Second), RateLimit: limit(997)},
 		}
 		same := cmp.Comparer(func(x, y error) bool { return errors.Is(x, y) && (x == nil) == (y == nil) })
 		if diff := cmp.Diff(want, seen, same); diff != "" || failed == nil {

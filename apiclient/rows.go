@@ -15,6 +15,7 @@ func (d *document) batch() (Batch, error) {
 	for d.kind() != '}' {
 		name, err := d.name()
 		if err == nil {
+			b.carried |= members[string(name)].bit
 			err = d.batchMember(string(name), &b)
 		}
 		if err != nil {

@@ -18,7 +18,7 @@ type account struct {
 	seed    maphash.Seed
 
 	batches    map[string]*batch
-	watermarks map[string]time.Time // where the ledger of a batch was dropped: from when on its events count
+	watermarks map[string]watermark // of batches whose ledger was dropped
 	series     map[string]*series   // by the recurring batch's id
 	list       listing
 	rateLimit  apiclient.RateLimit
@@ -39,13 +39,15 @@ type batch struct {
 	reading  *reading  // nil until read
 	ledger   *ledger   // nil until read
 	misses   int       // walks in a row that should have shown it and did not
+	notFound int       // gets in a row that did not find it
+	absent   bool      // the last walk did not show it
 	shown    *view     // what scrapes expose of it; nil: to be made anew
 }
 
 func newAccount(cfg *Config, inst *instruments) *account {
 	return &account{
 		cfg: cfg, inst: inst, started: time.Now(), seed: maphash.MakeSeed(),
-		batches: map[string]*batch{}, watermarks: map[string]time.Time{}, series: map[string]*series{},
+		batches: map[string]*batch{}, watermarks: map[string]watermark{}, series: map[string]*series{},
 		known: map[uint64]struct{}{},
 	}
 }
@@ -53,7 +55,7 @@ func newAccount(cfg *Config, inst *instruments) *account {
 // meet keeps what the headers of an answer tell.
 func (a *account) meet(e apiclient.Exchange) {
 	if !e.Date.IsZero() && !a.skewed {
-		a.skew, a.skewed = time.Until(e.Date), true
+		a.skew, a.skewed = e.Date.Sub(e.DateAt), true
 	}
 	if e.RateLimit.Limit > 0 {
 		a.rateLimit = e.RateLimit
@@ -63,6 +65,12 @@ func (a *account) meet(e apiclient.Exchange) {
 
 // startedByAPI is the start of the process by the API's clock.
 func (a *account) startedByAPI() time.Time { return a.started.Add(a.skew) }
+
+// watermark stands in for the ledger of a batch that was dropped.
+type watermark struct {
+	since time.Time   // from when on events count, should the batch return
+	of    fingerprint // of its row, by then
+}
 
 // template tells whether a row only serves to spawn runs: its own recipients
 // stay pending for ever.
@@ -96,9 +104,10 @@ func (a *account) seeRow(row apiclient.Batch, sent time.Time) {
 	case sent.Before(b.rowAt):
 		return // what is known is newer
 	default:
+		row.KeepFrom(&b.row)
 		a.follow(b, &row)
 	}
-	b.row, b.rowAt, b.misses, b.shown = row, sent, 0, nil
+	b.row, b.rowAt, b.misses, b.absent, b.shown = row, sent, 0, false, nil
 }
 
 // firstSight decides what a batch never seen before is owed.
@@ -115,8 +124,9 @@ func (a *account) firstSight(b *batch, row *apiclient.Batch) {
 	case !row.UpdatedAt.IsZero():
 		b.endedAt = row.UpdatedAt.Add(-a.skew)
 	}
-	_, read := a.watermarks[row.ID]
-	b.owed = !read && !template(row) && b.endedAt.After(a.started)
+	mark, returned := a.watermarks[row.ID]
+	news := !returned || mark.of != fingerprintOf(row) || a.retained(b, time.Now())
+	b.owed = news && !template(row) && !b.endedAt.Before(a.started)
 }
 
 // follow notes what changed since a batch was seen last.
@@ -127,7 +137,7 @@ func (a *account) follow(b *batch, row *apiclient.Batch) {
 		return
 	}
 	if was == apiclient.BatchRunning || b.leftAt.IsZero() {
-		b.leftAt, b.owed = time.Now(), !template(row)
+		b.leftAt, b.owed = time.Now(), was == apiclient.BatchRunning || !template(row)
 	}
 	again := !row.StartedAt.Equal(b.row.StartedAt) || !row.CompletedAt.Equal(b.row.CompletedAt)
 	switch {
@@ -135,7 +145,7 @@ func (a *account) follow(b *batch, row *apiclient.Batch) {
 		b.endedAt = time.Time{}
 	case !was.Ended() || again: // it may have run and ended between two looks
 		b.endedAt = time.Now()
-		b.leftAt, b.owed = b.endedAt, !template(row)
+		b.leftAt, b.owed = b.endedAt, b.owed || !template(row)
 	}
 }
 

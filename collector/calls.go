@@ -98,10 +98,7 @@ func (l *ledger) sight(e entry, s sighting, from int64, news *events) entry {
 		return e
 	}
 	e.call |= 1
-	end := s.attempted
-	if s.completed != 0 {
-		end = s.completed
-	}
+	end := max(s.attempted, s.completed) // an impossible end is none
 	l.newest = max(l.newest, end)
 	if end >= from {
 		news.ended = append(news.ended, ending{outcome: s.status, duration: s.duration()})

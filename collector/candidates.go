@@ -21,6 +21,10 @@ const (
 // its count of spawned runs does not move.
 const idleRest = 10 * time.Minute
 
+// longestRest is how long a batch rests whose series are gone and whose last
+// read keeps failing.
+const longestRest = time.Hour
+
 // candidates are all requests that the account could be asked for: the list,
 // the runs of recurring batches, and the recipients of batches that may call.
 func (a *account) candidates(began time.Time) []candidate {
@@ -32,15 +36,17 @@ func (a *account) candidates(began time.Time) []candidate {
 		tracked[id] = true
 	}
 	for id, b := range a.batches {
-		if recurring(&b.row) && (a.rank(b, began) > 0 || waiting[id] > 0) {
+		if recurring(&b.row) {
 			c := a.runsCandidate(id, b)
 			if waiting[id] == 0 {
 				c.rest = max(c.rest, idle)
 			}
-			all = append(all, c)
+			if c.urgency == neverRead || a.rank(b, began) > 0 || waiting[id] > 0 {
+				all = append(all, c)
+			}
 		}
-		if b.owed || (tracked[id] && !template(&b.row) && a.callsMayChange(b, began)) {
-			all = append(all, a.getCandidate(id, b))
+		if b.owed || (tracked[id] && a.callsMayChange(b, began)) {
+			all = append(all, a.getCandidate(id, b, began))
 		}
 	}
 	return all
@@ -50,10 +56,13 @@ func (a *account) callsMayChange(b *batch, now time.Time) bool {
 	return b.row.Status == apiclient.BatchRunning || a.unsettled(b, now)
 }
 
-func (a *account) getCandidate(id string, b *batch) candidate {
+func (a *account) getCandidate(id string, b *batch, began time.Time) candidate {
 	c := candidate{
 		request: request{action: apiclient.ActionGet, id: id},
 		urgency: byAge, asked: b.askedAt, rest: a.cfg.MinRefresh, created: b.row.CreatedAt,
+	}
+	if b.row.Status.Ended() && !a.retained(b, began) { // only its last calls are wanted, if they can still be read
+		c.rest = min(longestRest, c.rest<<min(b.failures, 10))
 	}
 	switch {
 	case b.askedAt.IsZero():

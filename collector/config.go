@@ -94,6 +94,13 @@ func (c *Collector) Ready() error {
 	return errors.New("no batch list has been read yet: the first read is under way")
 }
 
+// ListFailure is why the last attempt to read a batch list failed; nil if it did not.
+func (c *Collector) ListFailure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.account.list.failure
+}
+
 // snapshot is what is known now; it is built anew only where something is.
 func (c *Collector) snapshot() *snapshot {
 	c.mu.Lock()

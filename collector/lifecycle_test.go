@@ -184,3 +184,41 @@ func TestTheCallWindowIsEvaluatedAtEachScrapeInItsZone(t *testing.T) {
 		}
 	}, withConfig(func(c *collector.Config) { c.WindowZone = berlin }))
 }
+
+func TestABatchThatIsNotFoundIsGoneThoughWalksAreNeverSure(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		a.Add(simulator.Campaign{ID: "no-id", Recipients: 1})
+		a.Set("no-id", "id", nil)
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_list_truncated 1`, `magpipe_batches{status="running"} 1`)
+		w.account.Delete("a")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batches{status="running"} 1`)
+		w.has(w.scrapeFor(time.Minute), `magpipe_batches{status="running"} 0`, `!magpipe_batch_status`)
+	})
+}
+
+func TestABatchThatReturnsWithinItsRetentionShowsItsRecipients(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.end("a")
+		w.scrapeAfter(15 * time.Second)
+		w.account.Inject(simulator.Fault{Action: "list", Body: `{"batches":[]}`, Times: 1})
+		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_status`)
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batch_recipients{batch_id="a",status="completed"} 2`, `magpipe_calls_finished_total{outcome="completed"} 1`)
+	})
+}
+
+func TestABatchWhoseLastReadKeepsFailingIsAskedForEverMoreRarely(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.account.Inject(simulator.Fault{Action: "get", NoRecipients: true})
+		w.end("a")
+		w.scrapeFor(6 * time.Hour)
+		gets := w.requests()["get"]
+		w.scrapeFor(6 * time.Hour)
+		if got := w.requests()["get"] - gets; got < 3 || got > 7 {
+			t.Errorf("%d gets in six hours, want one an hour or so", got)
+		}
+	})
+}

@@ -33,7 +33,7 @@ type listing struct {
 // seeListPage takes in a page of the full walk or, filtered, of the running batches.
 func (a *account) seeListPage(walk *apiclient.Walk, rows []apiclient.Batch, sent time.Time, filtered bool) {
 	a.version++
-	a.list.up, a.list.failures, a.list.goodAt = true, 0, sent
+	a.list.up, a.list.failures, a.list.failure, a.list.goodAt = true, 0, nil, sent
 	for _, row := range rows {
 		a.seeRow(row, sent)
 		if filtered {
@@ -82,9 +82,6 @@ func (a *account) finishWalk() {
 	l := &a.list
 	walk, began := l.walk, l.walkAt
 	l.walk, l.price, l.refreshed, l.truncated = nil, walk.RowPages(), began, walk.Truncated()
-	if walk.Truncated() {
-		return // what it lacks may be there
-	}
 	enough := missesToBeGone
 	if walk.RowPages() <= 1 {
 		enough = 1
@@ -92,6 +89,10 @@ func (a *account) finishWalk() {
 	for id, b := range a.batches {
 		if b.row.ParentID != "" || !b.rowAt.Before(began) || walk.Has(id) {
 			continue
+		}
+		b.absent = true
+		if walk.Truncated() {
+			continue // what it lacks may be there
 		}
 		if b.misses++; b.misses >= enough {
 			a.forget(id)

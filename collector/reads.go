@@ -55,11 +55,11 @@ func (c *Collector) prepareRuns(r request) read {
 		defer c.mu.Unlock()
 		if err != nil {
 			if c.failed(ctx, r, err) {
-				c.account.seeRunsFail(r.id)
+				c.account.seeRunsFail(walk, r.id)
 			}
 			return
 		}
-		c.account.seeRuns(r.id, rows, sent)
+		c.account.seeRuns(walk, r.id, rows, sent)
 	}
 }
 

@@ -18,10 +18,10 @@ func (a *account) seeGet(row apiclient.Batch, t *tally, sent time.Time) {
 	if row.Status != apiclient.BatchRunning || !sent.Before(b.leftAt) {
 		b.owed = false
 	}
-	b.failures, b.reading, b.shown = 0, read, nil
-	since, returned := a.watermarks[id]
-	if !returned {
-		since = a.startedByAPI()
+	b.failures, b.notFound, b.reading, b.shown = 0, 0, read, nil
+	since := a.startedByAPI()
+	if mark, returned := a.watermarks[id]; returned {
+		since = mark.since
 	}
 	delete(a.watermarks, id)
 	if b.ledger == nil {
@@ -30,8 +30,9 @@ func (a *account) seeGet(row apiclient.Batch, t *tally, sent time.Time) {
 	a.inst.count(b.ledger.absorb(seen, since))
 }
 
-// seeGetFail notes that a get failed. A run that is not found twice in a row is
-// gone, for no walk would tell; of other batches the list decides.
+// seeGetFail notes that a get failed. A batch that is not found twice in a row is
+// gone if the last walk did not show it either, whatever else that walk may have
+// missed; a run is without, for no walk would tell.
 func (a *account) seeGetFail(id string, notFound bool) {
 	b := a.batches[id]
 	if b == nil {
@@ -39,11 +40,12 @@ func (a *account) seeGetFail(id string, notFound bool) {
 	}
 	a.version++
 	b.failures++
-	if notFound && b.row.ParentID != "" {
-		b.misses++
-		if b.misses >= missesToBeGone {
-			a.forget(id)
-		}
+	if !notFound {
+		b.notFound = 0
+		return
+	}
+	if b.notFound++; b.notFound >= missesToBeGone && (b.absent || b.row.ParentID != "") {
+		a.forget(id)
 	}
 }
 
@@ -72,6 +74,6 @@ func (a *account) dropLedger(id string) {
 	if b == nil || b.ledger == nil {
 		return
 	}
-	a.watermarks[id] = b.ledger.watermark(b.reading.at.Add(a.skew + time.Second))
+	a.watermarks[id] = watermark{since: b.ledger.watermark(b.reading.at.Add(a.skew + time.Second)), of: fingerprintOf(&b.row)}
 	b.ledger, b.reading, b.shown = nil, nil, nil
 }

@@ -143,3 +143,100 @@ func TestRunsOfASeriesOverTheCapAreStillCounted(t *testing.T) {
 		}
 	}, withConfig(func(c *collector.Config) { c.MaxBatches = 0 }))
 }
+
+func TestAnAnswerAboutASeriesThatIsGoneMeanwhileIsOfNoUse(t *testing.T) {
+	for name, answer := range map[string]simulator.Fault{
+		"good": {Action: "list_runs", Latency: 5 * time.Second},
+		"bad":  {Action: "list_runs", Latency: 5 * time.Second, Status: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(a *simulator.Account) {
+				a.Add(simulator.Campaign{ID: "s", Status: "recurring", Recipients: 1, Recurrence: "daily"})
+			}, func(w *world) {
+				w.scrape()
+				mend := w.account.Inject(answer)
+				w.account.Inject(simulator.Fault{Action: "list", Body: `{"batches":[]}`, Times: 1})
+				w.has(w.scrapeAfter(11*time.Minute), `magpipe_batches{status="recurring"} 0`)
+				mend()
+				w.has(w.scrapeAfter(15*time.Second), `magpipe_batches{status="recurring"} 1`)
+			})
+		})
+	}
+}
+
+func TestALiveRunIsFoundThoughItsSeriesHasEnded(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		long := at(0, 0, 0).Add(-5 * time.Hour)
+		a.Add(simulator.Campaign{ID: "s", Status: "completed", Recipients: 1, Recurrence: "daily", MaxRuns: 1, CreatedAt: long, StartedAt: long, CompletedAt: long.Add(time.Hour), UpdatedAt: long.Add(time.Hour)})
+		a.Add(simulator.Campaign{ID: "r", Parent: "s", Occurrence: 1, Recipients: 1})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_runs{status="running"} 1`, `magpipe_batch_recipients{batch_id="r",status="pending"} 1`)
+		looks := w.requests()["list_runs"]
+		w.scrapeFor(time.Hour)
+		if got := w.requests()["list_runs"]; got != looks {
+			t.Errorf("%d more looks at a series that has ended", got-looks)
+		}
+	})
+}
+
+func TestTheLastRunOfASeriesIsFoundEvenWithoutRetention(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "s", Status: "recurring", Recipients: 1, Recurrence: "daily", MaxRuns: 1})
+	}, func(w *world) {
+		w.scrape()
+		w.account.Spawn("s")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batches{status="completed"} 1`, `magpipe_runs{status="running"} 1`)
+	}, withConfig(func(c *collector.Config) { c.FinishedRetention = 0 }))
+}
+
+func TestTheLastCallsOfASeriesThatWasRunLikeAnyBatchCount(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "s", Recipients: 1, Recurrence: "daily"})
+		a.SetStatus("s", "running")
+		a.SetRecipient("s", 0, simulator.Recipient{Status: "calling", AttemptedAt: at(0, 59, 0)})
+	}, func(w *world) {
+		w.scrape()
+		w.account.Inject(simulator.Fault{Action: "get", Status: 500, Times: 1})
+		w.account.SetStatus("s", "completed") // and its call ends later
+		w.scrapeAfter(15 * time.Second)
+		w.account.SetRecipient("s", 0, simulator.Recipient{Status: "completed", AttemptedAt: at(0, 59, 0), CompletedAt: time.Now()})
+		w.has(w.scrapeFor(time.Minute), `magpipe_calls_finished_total{outcome="completed"} 1`, `!magpipe_batch_recipients`)
+	})
+}
+
+func TestARunStaysOneThoughItsOwnAnswerNamesNoParent(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "s", Status: "recurring", Recipients: 1, Recurrence: "daily"})
+		a.Add(simulator.Campaign{ID: "r", Parent: "s", Occurrence: 1, Recipients: 1})
+		a.Set("r", "parent_batch_id", simulator.Omit)
+	}, func(w *world) {
+		w.has(w.scrapeFor(time.Minute), `magpipe_runs{status="running"} 1`, `magpipe_batches{status="running"} 0`)
+	})
+}
+
+func TestARunThatRanAgainAfterItsRetentionCountsItsCalls(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "s", Status: "recurring", Recipients: 1, Recurrence: "daily"})
+		reminders(a, "other")
+		a.Add(simulator.Campaign{ID: "r", Parent: "s", Occurrence: 1, Recipients: 1})
+	}, func(w *world) {
+		w.scrape()
+		w.account.SetRecipient("r", 0, simulator.Recipient{Status: "completed", AttemptedAt: at(1, 0, 0), CompletedAt: at(1, 0, 5)})
+		w.account.Complete("r")
+		w.scrapeFor(3 * time.Hour)
+		w.account.Rerun("r")
+		w.account.SetRecipient("r", 0, simulator.Recipient{Status: "busy", AttemptedAt: time.Now(), CompletedAt: time.Now().Add(time.Second)})
+		w.account.Complete("r")
+		w.has(w.scrapeFor(11*time.Minute), `magpipe_calls_finished_total{outcome="completed"} 1`, `magpipe_calls_finished_total{outcome="busy"} 1`,
+			`magpipe_batch_recipients{batch_id="r",status="busy"} 1`)
+		gets := 0
+		for _, r := range w.account.Requests() {
+			if r.BatchID == "r" && r.Action == "get" {
+				gets++
+			}
+		}
+		if gets > 4 {
+			t.Errorf("%d gets of the run, want few", gets)
+		}
+	})
+}

@@ -37,9 +37,13 @@ func (s *series) next(client *apiclient.Client, parent *batch, now time.Time) *a
 }
 
 // seeRuns takes in a page of runs. Pages are read until one holds no live run.
-func (a *account) seeRuns(parent string, rows []apiclient.Batch, sent time.Time) {
+// What was asked for before the series was forgotten is of no use.
+func (a *account) seeRuns(walk *apiclient.Walk, parent string, rows []apiclient.Batch, sent time.Time) {
 	a.version++
-	s := a.seriesOf(parent)
+	s := a.series[parent]
+	if s == nil || s.walk != walk {
+		return
+	}
 	s.failures = 0
 	live, oldest := false, time.Time{}
 	for _, row := range rows {
@@ -48,7 +52,7 @@ func (a *account) seeRuns(parent string, rows []apiclient.Batch, sent time.Time)
 		live = live || liveRun(&row)
 		oldest = earlier(oldest, row.CreatedAt)
 	}
-	if !live || s.walk.Done() {
+	if !live || walk.Done() {
 		a.finishRuns(parent, oldest)
 	}
 }
@@ -72,9 +76,12 @@ func (a *account) finishRuns(parent string, oldest time.Time) {
 	}
 }
 
-func (a *account) seeRunsFail(parent string) {
+func (a *account) seeRunsFail(walk *apiclient.Walk, parent string) {
 	a.version++
-	s := a.seriesOf(parent)
+	s := a.series[parent]
+	if s == nil || s.walk != walk {
+		return
+	}
 	s.walk = nil
 	s.failures++
 }

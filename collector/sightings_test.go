@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
+	"magpipe_exporter/collector"
 )
 
 func TestARowFirstSeenEndedIsDatedByWhatItTells(t *testing.T) {
@@ -98,5 +100,41 @@ func TestAPageHasEachSeriesOnce(t *testing.T) {
 			}
 			seen[series] = true
 		}
+	})
+}
+
+func TestRowsWithFewerKeysInTheListThanInTheGetAreOneBatch(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		a.Add(simulator.Campaign{ID: "never", Recipients: 3, WindowDays: []int{}, StartedAt: at(0, 1, 0)})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_batch_call_window_valid{batch_id="never"} 0`, `magpipe_batch_started_timestamp_seconds{batch_id="never"} 9.4668486e+08`)
+		w.account.Inject(simulator.Fault{Action: "get", BatchID: "never", Status: 500})
+		w.end("a")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batch_call_window_valid{batch_id="never"} 0`, `magpipe_batch_started_timestamp_seconds{batch_id="never"} 9.4668486e+08`,
+			`magpipe_batch_started_timestamp_seconds{batch_id="a"} 9.46684805e+08`, `magpipe_batch_max_concurrency{batch_id="a"} 5`)
+		gets := func() (n int) {
+			for _, r := range w.account.Requests() {
+				if r.BatchID == "a" {
+					n++
+				}
+			}
+			return n
+		}
+		before := gets()
+		w.scrapeFor(10 * time.Minute)
+		if got := gets(); got != before {
+			t.Errorf("%d gets of a batch that is over", got-before)
+		}
+		w.has(w.scrapeFor(time.Hour), `!magpipe_batch_status{batch_id="a"`)
+	}, func(o *simulator.Options, _ *collector.Config, _ *apiclient.Limits) { o.AsDocumented = true })
+}
+
+func TestACallThatEndsBeforeItBeginsIsDatedByItsBegin(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		a.SetRecipient("a", 4, simulator.Recipient{Status: "busy", AttemptedAt: at(1, 0, 10), CompletedAt: at(0, 59, 50)})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_calls_started_total 1`, `magpipe_calls_finished_total{outcome="busy"} 1`)
 	})
 }

@@ -60,7 +60,7 @@ func (a *account) retained(b *batch, now time.Time) bool {
 func (a *account) unsettled(b *batch, now time.Time) bool {
 	switch {
 	case b.reading == nil:
-		return b.row.Status == apiclient.BatchPaused
+		return b.row.Status == apiclient.BatchPaused && !template(&b.row)
 	case b.reading.of != fingerprintOf(&b.row):
 		return true
 	}

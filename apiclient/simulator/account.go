@@ -23,6 +23,7 @@ type Options struct {
 	PerHour          int    // requests answered in any sliding hour; 0: the documented 1000; negative: no limit
 	PageCap          int    // rows per list or list_runs answer at most, whatever limit asks; 0: 1000
 	RecipientCap     int    // recipients per get at most; 0: 1000
+	AsDocumented     bool   // rows of list have only the keys that the official page shows
 	RateLimitHeaders bool   // send X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) of the hour, if it is limited
 }
 

@@ -11,9 +11,16 @@ const (
 	reservedConcurrency = 5
 )
 
-// appendRow writes the batch as list shows it: 30 keys, nulls included.
-func (a *Account) appendRow(out []byte, b *batch) []byte {
+// documentedKeys are those that the official page shows in rows of list.
+var documentedKeys = map[string]bool{
+	"id": true, "name": true, "status": true, "total_recipients": true, "completed_count": true, "failed_count": true,
+	"created_at": true, "scheduled_at": true, "completed_at": true,
+}
+
+// appendRow writes the batch as list shows it: 30 keys, nulls included, or only some of them.
+func (a *Account) appendRow(out []byte, b *batch, only map[string]bool) []byte {
 	o := begin(out, b.wire)
+	o.only = only
 	o.text("id", b.id)
 	o.text("user_id", uuid(a.options.Seed, forUser))
 	o.text("name", b.name)

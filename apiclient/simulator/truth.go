@@ -47,7 +47,7 @@ func (a *Account) get(q question, now time.Time, noRecipients bool) (status int,
 		return http.StatusNotFound, complaint("Batch not found")
 	}
 	size := rowSize*(1+runsShown) + recipientSize*min(len(b.recipients), a.options.RecipientCap)
-	out := a.appendRow(append(make([]byte, 0, size), `{"batch":`...), b)
+	out := a.appendRow(append(make([]byte, 0, size), `{"batch":`...), b, nil)
 	out = append(out, `,"recipients":[`...)
 	for i := range b.recipients {
 		if noRecipients || i == a.options.RecipientCap {
@@ -89,12 +89,16 @@ func (a *Account) listRuns(q question) (status int, body []byte) {
 
 // rows writes an answer that is one array of full rows.
 func (a *Account) rows(key string, page []*batch) []byte {
+	var only map[string]bool
+	if a.options.AsDocumented && key == "batches" {
+		only = documentedKeys
+	}
 	out := slices.Grow([]byte(`{"`+key+`":[`), rowSize*len(page))
 	for i, b := range page {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = a.appendRow(out, b)
+		out = a.appendRow(out, b, only)
 	}
 	return append(out, "]}"...)
 }

@@ -14,8 +14,9 @@ const stamp = "2006-01-02T15:04:05.999999+00:00"
 // object writes one JSON object, its keys in the order of the calls.
 type object struct {
 	out     []byte
-	changed overrides // still to be written
-	begun   bool      // a key is written
+	changed overrides       // still to be written
+	begun   bool            // a key is written
+	only    map[string]bool // the keys to write; nil: all
 }
 
 // begin opens an object at the end of out.
@@ -35,6 +36,9 @@ func (o *object) end() []byte {
 func (o *object) key(k string) bool {
 	value, changed := o.changed[k]
 	delete(o.changed, k)
+	if o.only != nil && !o.only[k] {
+		return false
+	}
 	if changed && value == nil {
 		return false
 	}

@@ -47,8 +47,8 @@ func (s *Server) Check() error {
 	return nil
 }
 
-// WriteOnce refreshes, and writes the exposition as text. It errs where no
-// batch list could be read, after writing what there is.
+// WriteOnce refreshes, and writes the exposition as text. It errs where the
+// batch list could not be read, after writing what there is.
 func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 	s.Collector.Refresh(ctx)
 	families, err := s.registry().Gather()
@@ -61,7 +61,10 @@ func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 			return fmt.Errorf("write the exposition: %w", err)
 		}
 	}
-	return s.Collector.Ready()
+	if err := s.Collector.Ready(); err != nil {
+		return err
+	}
+	return s.Collector.ListFailure()
 }
 
 // ListenAndServe starts with a refresh and serves until the context is done.

@@ -144,6 +144,20 @@ func TestWriteOnceWritesWhatThereIsAndErrsWithoutAList(t *testing.T) {
 	})
 }
 
+func TestWriteOnceErrsWhereTheListCouldNotBeReadToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := simulator.New(simulator.Options{PageCap: 2})
+		for i := range 5 {
+			account.Add(simulator.Campaign{CreatedAt: time.Now().Add(time.Duration(i) * time.Minute)})
+		}
+		account.Inject(simulator.Fault{Action: "list", Status: 503})
+		account.Inject(simulator.Fault{Action: "list", Times: 1})
+		if err := server(t, account).WriteOnce(t.Context(), io.Discard); err == nil {
+			t.Error("no error, though only the first page was read")
+		}
+	})
+}
+
 func TestAPathThatAMuxWouldReadOtherwiseIsRefused(t *testing.T) {
 	for path, ok := range map[string]bool{
 		"/metrics": true, "/": true, "/a/b": true, "/a/": true,
