@@ -31,7 +31,7 @@ test: ## run the tests, with the race detector where a C compiler is found
 	else echo 'no C compiler found: testing without the race detector'; set -x; CGO_ENABLED=0 $(GO) test ./...; \
 	fi
 
-# Some minutes: 290 cells, each six simulated hours with 1, 2 and 4 scrapers.
+# Some ten minutes: 297 cells of six simulated hours, nine of them of a day.
 .PHONY: soak
 soak: ## hold budget and freshness on the whole grid and print the table
 	@mkdir -p dist
