@@ -49,4 +49,13 @@ func (b *Batch) KeepFrom(older *Batch) {
 			m.keep(b, older)
 		}
 	}
+	b.carried |= older.carried
+}
+
+// RanSince tells whether the batch began or completed anew after an older row
+// of it, as far as that row knew when it had.
+func (b *Batch) RanSince(older *Batch) bool {
+	knew := func(name string) bool { return older.carried == 0 || older.carried&members[name].bit != 0 }
+	return (knew("started_at") && !b.StartedAt.Equal(older.StartedAt)) ||
+		(knew("completed_at") && !b.CompletedAt.Equal(older.CompletedAt))
 }

@@ -139,11 +139,10 @@ func (a *account) follow(b *batch, row *apiclient.Batch) {
 	if was == apiclient.BatchRunning || b.leftAt.IsZero() {
 		b.leftAt, b.owed = time.Now(), was == apiclient.BatchRunning || !template(row)
 	}
-	again := !row.StartedAt.Equal(b.row.StartedAt) || !row.CompletedAt.Equal(b.row.CompletedAt)
 	switch {
 	case !is.Ended():
 		b.endedAt = time.Time{}
-	case !was.Ended() || again: // it may have run and ended between two looks
+	case !was.Ended() || row.RanSince(&b.row): // it may have run and ended between two looks
 		b.endedAt = time.Now()
 		b.leftAt, b.owed = b.endedAt, b.owed || !template(row)
 	}

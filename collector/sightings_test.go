@@ -138,3 +138,15 @@ func TestACallThatEndsBeforeItBeginsIsDatedByItsBegin(t *testing.T) {
 		w.has(w.scrape(), `magpipe_calls_started_total 1`, `magpipe_calls_finished_total{outcome="busy"} 1`)
 	})
 }
+
+func TestAStartThatTheListDoesNotTellIsNoNewRun(t *testing.T) {
+	inWorld(t, func(*simulator.Account) {}, func(w *world) {
+		w.scrapeAfter(time.Minute)
+		w.account.Add(simulator.Campaign{ID: "a", Status: "completed", Recipients: 1, CreatedAt: at(1, 0, 5), StartedAt: at(1, 0, 10), CompletedAt: at(1, 0, 40)})
+		w.has(w.scrapeAfter(30*time.Minute), `magpipe_batch_started_timestamp_seconds{batch_id="a"} 9.4668841e+08`)
+		time.Sleep(29*time.Minute + 39*time.Second)
+		w.has(w.page(), `magpipe_batch_status{batch_id="a",status="completed"} 1`)
+		time.Sleep(time.Second)
+		w.has(w.page(), `!magpipe_batch_status`) // an hour after it completed
+	}, func(o *simulator.Options, _ *collector.Config, _ *apiclient.Limits) { o.AsDocumented = true })
+}
