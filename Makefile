@@ -38,6 +38,13 @@ soak: ## hold budget and freshness on the whole grid and print the table
 	$(GO) test -timeout 3h -run TestTheBudgetIsHeldAndDataIsFresh ./collector -soak=$(CURDIR)/dist/soak.md
 	@sort -t'|' -k2,2V -k3,3n -k4,4n -k5,5n -k6,6n -k7,7n dist/soak.md
 
+# Any promtool will do, from 2.42 on: Debian has it in its package prometheus.
+PROMTOOL ?= promtool
+
+.PHONY: rules
+rules: ## check the alerting rules and run their unit tests; needs promtool
+	cd dashboards/rules && $(PROMTOOL) check rules *.yml && $(PROMTOOL) test rules tests/*.yml
+
 .PHONY: vet
 vet: ## run go vet
 	$(GO) vet ./...
