@@ -157,7 +157,7 @@ func TestAFileOver4KiBIsNoKeyFile(t *testing.T) {
 func TestAFileThatIsNotRegularIsNoKeyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Skip("no named pipes here: ", err)
+		t.Fatal(err)
 	}
 	if _, err := (apiclient.KeySource{File: path}).Open(); err == nil || !strings.Contains(err.Error(), "regular") {
 		t.Errorf("a pipe, which would block: %v", err)

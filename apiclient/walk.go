@@ -2,9 +2,7 @@ package apiclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"time"
 )
 
@@ -87,22 +85,6 @@ func (w *Walk) Next(ctx context.Context, permit *Permit) ([]Batch, error) {
 	return w.keep(rows), nil
 }
 
-// pastTheEnd tells whether an error is that of a request past the end, which
-// the service answers with a 500 in odd cases: the same request has failed so
-// before, and rows came before it.
-func (w *Walk) pastTheEnd(err error) bool {
-	c := w.client
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	status, ok := errors.AsType[*StatusError](err)
-	if !ok || status.StatusCode != http.StatusInternalServerError || w.rows == 0 {
-		return false
-	}
-	again := c.refused[w.listing] == w.rows
-	c.refused[w.listing] = w.rows
-	return again
-}
-
 // page reads the rows of a list or list_runs answer.
 func (d *document) page(action Action) ([]Batch, error) {
 	main := "batches"
@@ -177,42 +159,8 @@ func (w *Walk) note(rows []Batch) {
 	w.lastTied = n > 1 && rows[n-2].CreatedAt.Equal(w.lastAt)
 }
 
-// repeatsItself tells whether rows came twice though the listing began with the
-// same row as the last time that this happened: then no batch was created
-// meanwhile, but each row that came twice stands in the place of another.
-func (c *Client) repeatsItself(w *Walk) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !w.repeated {
-		delete(c.repeated, w.listing)
-		return false
-	}
-	again := c.repeated[w.listing] == w.firstID
-	c.repeated[w.listing] = w.firstID
-	return again
-}
-
 // maxID bounds what can become a label: a UUID has 36 characters.
 const maxID = 256
-
-// lastPage tells whether a page with n rows ends the walk: it is empty, or its
-// last row was proven before to be the last, or it is shorter than a page that
-// the server is known to send.
-func (c *Client) lastPage(w *Walk, n int, previousID string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if w.call.Offset >= c.refused[w.listing] {
-		delete(c.refused, w.listing)
-	}
-	if n == 0 {
-		c.last[w.listing] = previousID
-		return true
-	}
-	proven := !w.filtered && w.lastID != "" && c.last[w.listing] == w.lastID
-	known := c.longest
-	c.longest = max(known, n)
-	return proven || (n < w.call.Limit && n < known)
-}
 
 // RowPages is the number of pages so far that had rows.
 func (w *Walk) RowPages() int { return w.rowPages }
