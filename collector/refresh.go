@@ -84,13 +84,17 @@ func (r *round) run() {
 	}
 }
 
-// end ends the round if nothing is in flight.
+// end ends the round if nothing is in flight, and no scrape has come since it
+// was planned: that one is told of no other round.
 func (r *round) end() bool {
 	if len(r.inFlight) > 0 {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.again) > 0 {
+		return false
+	}
 	r.countDeferred()
 	r.account.sweep(time.Now())
 	r.running = nil
