@@ -7,6 +7,9 @@ type member struct {
 	keep func(b, older *Batch)
 }
 
+// fromWire is the bit of every row that was decoded, whatever it carried.
+const fromWire = 1 << 31
+
 // members are those that the official pages leave out of one answer or the
 // other, or that other versions of the service might.
 var members = map[string]member{

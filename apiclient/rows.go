@@ -12,6 +12,7 @@ func (d *document) batch() (Batch, error) {
 	if _, err := d.dec.ReadToken(); err != nil {
 		return b, err
 	}
+	b.carried = fromWire
 	for d.kind() != '}' {
 		name, err := d.name()
 		if err == nil {

@@ -89,25 +89,27 @@ func recurrence(row *apiclient.Batch) string {
 	return row.Recurrence
 }
 
-// seeRow takes in a row from any answer whose request was sent at a time.
-func (a *account) seeRow(row apiclient.Batch, sent time.Time) {
+// seeRow takes in a row from any answer whose request was sent at a time, and
+// returns it with what it left out filled in from what was known.
+func (a *account) seeRow(row apiclient.Batch, sent time.Time) apiclient.Batch {
 	a.version++
 	for _, odd := range row.Odd {
 		a.seeOdd(oddity{field: odd.Field, id: row.ID, hash: odd.Hash})
 	}
 	b := a.batches[row.ID]
-	switch {
-	case b == nil:
+	if b == nil {
 		b = &batch{}
 		a.batches[row.ID] = b
 		a.firstSight(b, &row)
-	case sent.Before(b.rowAt):
-		return // what is known is newer
-	default:
+	} else {
 		row.KeepFrom(&b.row)
+		if sent.Before(b.rowAt) {
+			return row // what is known is newer
+		}
 		a.follow(b, &row)
 	}
 	b.row, b.rowAt, b.misses, b.absent, b.shown = row, sent, 0, false, nil
+	return row
 }
 
 // firstSight decides what a batch never seen before is owed.

@@ -9,7 +9,7 @@ import (
 
 // seeGet takes in a whole answer to get.
 func (a *account) seeGet(row apiclient.Batch, t *tally, sent time.Time) {
-	a.seeRow(row, sent)
+	row = a.seeRow(row, sent)
 	id, b := row.ID, a.batches[row.ID]
 	read, seen, odd := t.finish(sent, &row)
 	for _, o := range odd {

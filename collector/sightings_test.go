@@ -150,3 +150,15 @@ func TestAStartThatTheListDoesNotTellIsNoNewRun(t *testing.T) {
 		w.has(w.page(), `!magpipe_batch_status`) // an hour after it completed
 	}, func(o *simulator.Options, _ *collector.Config, _ *apiclient.Limits) { o.AsDocumented = true })
 }
+
+func TestAGetWithFewerKeysThanTheListIsReadWithWhatTheListTold(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "p", Status: "paused", Recipients: 3, UpdatedAt: at(0, 10, 0)})
+		a.Inject(simulator.Fault{Action: "get", Body: `{"batch":{"id":"p","status":"paused"},"recipients":[{"id":"r","status":"pending"}]}`})
+	}, func(w *world) {
+		w.has(w.scrapeFor(2*time.Minute), `magpipe_batch_recipients{batch_id="p",status="pending"} 1`, `magpipe_batch_recipients{batch_id="p",status="unknown"} 2`)
+		if got := w.requests()["get"]; got != 1 {
+			t.Errorf("%d gets of a paused batch that does not change, want 1", got)
+		}
+	})
+}
