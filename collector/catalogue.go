@@ -9,12 +9,11 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// metric is one row of the catalogue. One of its functions tells where its
-// samples come from; a counter and a histogram have none, for instruments
-// count them.
+// metric is one row of the catalogue. A gauge has one function, which tells
+// where its samples come from; a counter has none, and a histogram has buckets
+// instead, for instruments count these.
 type metric struct {
 	name, help string
-	kind       kind
 	labels     []string // of a batch: after batch_id
 	buckets    []float64
 
@@ -25,17 +24,6 @@ type metric struct {
 
 	desc *prometheus.Desc
 }
-
-// kind is a metric's type; the zero value is a gauge.
-type kind int
-
-const (
-	gauge kind = iota
-	counter
-	histogram
-)
-
-func (k kind) String() string { return [...]string{"gauge", "counter", "histogram"}[k] }
 
 func (m *metric) ofBatch() bool { return m.row != nil || m.reading != nil || m.clock != nil }
 

@@ -34,9 +34,9 @@ func metricRows(names bool) []metric {
 					emit(float64(runs[status]), status.String())
 				}
 			}},
-		{name: "magpipe_calls_started_total", kind: counter, help: "Dial attempts seen since the exporter started."},
-		{name: "magpipe_calls_finished_total", kind: counter, help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}},
-		{name: "magpipe_call_duration_seconds", kind: histogram, help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
+		{name: "magpipe_calls_started_total", help: "Dial attempts seen since the exporter started."},
+		{name: "magpipe_calls_finished_total", help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}},
+		{name: "magpipe_call_duration_seconds", help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
 			buckets: []float64{1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
 
 		{name: "magpipe_batch_info", help: "What does not change over a batch's life; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
@@ -104,11 +104,11 @@ func metricRows(names bool) []metric {
 		{name: "magpipe_batch_recurrence_max_runs", help: "Runs that a recurring batch spawns at most.",
 			row: func(b *apiclient.Batch, emit emit) { emitCount(ifRecurring(b, b.RecurrenceMaxRuns), emit) }},
 
-		{name: "magpipe_exporter_api_requests_total", kind: counter, help: "Requests sent to the API.", labels: []string{"action"}},
-		{name: "magpipe_exporter_api_request_failures_total", kind: counter, help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}},
-		{name: "magpipe_exporter_api_request_duration_seconds", kind: histogram, help: "Time from a request to its whole answer.", labels: []string{"action"},
+		{name: "magpipe_exporter_api_requests_total", help: "Requests sent to the API.", labels: []string{"action"}},
+		{name: "magpipe_exporter_api_request_failures_total", help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}},
+		{name: "magpipe_exporter_api_request_duration_seconds", help: "Time from a request to its whole answer.", labels: []string{"action"},
 			buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}},
-		{name: "magpipe_exporter_api_requests_deferred_total", kind: counter, help: "Requests that were due in a refresh and not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}},
+		{name: "magpipe_exporter_api_requests_deferred_total", help: "Requests that were due in a refresh and not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}},
 		{name: "magpipe_exporter_api_budget_requests", help: "The configured budget: the most requests in any window.", labels: []string{"window"},
 			account: func(s *page, emit emit) {
 				emit(float64(s.budget.Limits().PerMinute), "minute")
@@ -120,6 +120,6 @@ func metricRows(names bool) []metric {
 			account: func(s *page, emit emit) { emitCount(limited(s, s.rateLimit.Limit), emit) }},
 		{name: "magpipe_exporter_api_rate_limit_remaining_requests", help: "The API's own X-RateLimit-Remaining.",
 			account: func(s *page, emit emit) { emitCount(limited(s, s.rateLimit.Remaining), emit) }},
-		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}},
+		{name: "magpipe_exporter_unknown_values_total", help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}},
 	}
 }

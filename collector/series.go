@@ -11,10 +11,9 @@ type series struct {
 	walk     *apiclient.Walk // under way; nil between two
 	walkAt   time.Time       // when its first page was asked for
 	askedAt  time.Time       // the last attempt; zero: never
-	readAt   time.Time       // when the last whole look began; zero: none yet
 	failures int             // attempts that failed in a row
-	spawned  apiclient.Count // runs that the recurring batch had spawned before that look
-	spawning apiclient.Count // the same of the walk under way
+	spawned  apiclient.Count // runs that the recurring batch had spawned before the last whole look
+	spawning apiclient.Count // the same before the walk under way
 }
 
 // seriesOf returns what is known of a recurring batch's runs, made on first use.
@@ -61,7 +60,7 @@ func (a *account) seeRuns(walk *apiclient.Walk, parent string, rows []apiclient.
 func (a *account) finishRuns(parent string, oldest time.Time) {
 	s := a.series[parent]
 	walk := s.walk
-	s.walk, s.readAt, s.spawned = nil, s.walkAt, s.spawning
+	s.walk, s.spawned = nil, s.spawning
 	if walk.Truncated() {
 		return
 	}
