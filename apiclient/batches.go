@@ -79,39 +79,7 @@ type Odd struct {
 func (c *Client) Get(ctx context.Context, permit *Permit, id string, each func(Recipient)) (Batch, error) {
 	var batch Batch
 	err := c.exchange(ctx, permit, call{Action: ActionGet, BatchID: id}, func(doc *document) error {
-		rows, found := 0, map[string]bool{}
-		err := doc.members(func(name string) error {
-			var err error
-			switch {
-			case name == "batch" && doc.kind() == '{':
-				batch, err = doc.batch()
-			case name == "recipients" && doc.kind() == '[':
-				err = doc.elements(func() error {
-					r, err := doc.recipient()
-					if err == nil {
-						rows++
-						each(r)
-					}
-					return err
-				})
-			default:
-				return doc.skip()
-			}
-			found[name] = true
-			return err
-		})
-		switch {
-		case err != nil:
-			return err
-		case !found["batch"] || !found["recipients"]:
-			return &DecodeError{Detail: "get: the answer lacks its batch or its recipients"}
-		case batch.ID != "" && batch.ID != id:
-			return &DecodeError{Detail: "get: the answer is another batch"}
-		case rows == 0 && batch.TotalRecipients.N > 0:
-			return &DecodeError{Detail: "get: no recipients, though the batch has some"}
-		}
-		batch.ID = id
-		return nil
+		return doc.get(id, &batch, each)
 	})
 	if err != nil {
 		return Batch{}, err

@@ -28,7 +28,18 @@ func newDocument(body io.Reader, seed maphash.Seed) *document {
 
 func (d *document) kind() jsontext.Kind { return d.dec.PeekKind() }
 
-func (d *document) skip() error { return d.dec.SkipValue() }
+// skip passes over one value. SkipValue looks at what is no object and no array
+// twice; a token is read once.
+func (d *document) skip() error {
+	token, err := d.dec.ReadToken()
+	if kind := token.Kind(); kind != '{' && kind != '[' {
+		return err
+	}
+	for depth := d.dec.StackDepth(); err == nil && d.dec.StackDepth() >= depth; {
+		_, err = d.dec.ReadToken()
+	}
+	return err
+}
 
 // end errs if anything but white space is left.
 func (d *document) end() error {
@@ -109,13 +120,13 @@ func (d *document) name() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.unquote(raw), nil
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return d.unescape(raw), nil
+	}
+	return raw[1 : len(raw)-1], nil
 }
 
-func (d *document) unquote(raw []byte) []byte {
-	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
-		return inner
-	}
+func (d *document) unescape(raw []byte) []byte {
 	d.buf, _ = jsontext.AppendUnquote(d.buf[:0], raw) // the decoder has checked it
 	return d.buf
 }
@@ -123,19 +134,21 @@ func (d *document) unquote(raw []byte) []byte {
 // value reads one value of any type. A string comes without its quotes, null as
 // nil, and what can't be a plain value (an object, an array) with kind 0.
 func (d *document) value() (raw []byte, kind jsontext.Kind, err error) {
-	switch kind = d.kind(); kind {
-	case '{', '[':
-		return nil, 0, d.skip()
-	default:
-		raw, err = d.dec.ReadValue()
+	value, err := d.dec.ReadValue()
+	if err != nil {
+		return nil, 0, err
 	}
-	switch {
-	case err != nil || kind == 'n':
-		return nil, kind, err
-	case kind == '"':
-		return d.unquote(raw), kind, nil
+	switch kind = value.Kind(); {
+	case kind == '{' || kind == '[':
+		return nil, 0, nil
+	case kind == 'n':
+		return nil, kind, nil
+	case kind != '"':
+		return value, kind, nil
+	case bytes.IndexByte(value, '\\') >= 0:
+		return d.unescape(value), kind, nil
 	}
-	return raw, kind, nil
+	return value[1 : len(value)-1], kind, nil
 }
 
 // odd makes an Odd from a value that was just read.

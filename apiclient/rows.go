@@ -2,6 +2,38 @@ package apiclient
 
 import "hash/maphash"
 
+// get reads a whole answer to get: a batch, and each of its recipients.
+func (d *document) get(id string, batch *Batch, each func(Recipient)) error {
+	rows, found := 0, map[string]bool{}
+	err := d.members(func(name string) (err error) {
+		switch {
+		case name == "batch" && d.kind() == '{':
+			*batch, err = d.batch()
+		case name == "recipients" && d.kind() == '[':
+			err = d.elements(func() error {
+				rows++
+				return d.recipient(each)
+			})
+		default:
+			return d.skip()
+		}
+		found[name] = true
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case !found["batch"] || !found["recipients"]:
+		return &DecodeError{Detail: "get: the answer lacks its batch or its recipients"}
+	case batch.ID != "" && batch.ID != id:
+		return &DecodeError{Detail: "get: the answer is another batch"}
+	case rows == 0 && batch.TotalRecipients.N > 0:
+		return &DecodeError{Detail: "get: no recipients, though the batch has some"}
+	}
+	batch.ID = id
+	return nil
+}
+
 // batch reads one row. One that is no object is a Batch without an ID: it costs
 // itself, not the page.
 func (d *document) batch() (Batch, error) {
@@ -133,19 +165,24 @@ func (d *document) days(b *Batch) error {
 	return err
 }
 
-// recipient reads one recipient. One that is no object counts, in an unknown state.
-func (d *document) recipient() (Recipient, error) {
+// recipient reads one recipient and hands it to each. One that is no object
+// counts, in an unknown state.
+func (d *document) recipient(each func(Recipient)) error {
 	var r Recipient
 	if d.kind() != '{' {
-		return r, d.skip()
+		if err := d.skip(); err != nil {
+			return err
+		}
+		each(r)
+		return nil
 	}
 	if _, err := d.dec.ReadToken(); err != nil {
-		return r, err
+		return err
 	}
 	for d.kind() != '}' {
 		name, err := d.name()
 		if err != nil {
-			return r, err
+			return err
 		}
 		switch string(name) {
 		case "id":
@@ -160,11 +197,14 @@ func (d *document) recipient() (Recipient, error) {
 			err = d.skip()
 		}
 		if err != nil {
-			return r, err
+			return err
 		}
 	}
-	_, err := d.dec.ReadToken()
-	return r, err
+	if _, err := d.dec.ReadToken(); err != nil {
+		return err
+	}
+	each(r)
+	return nil
 }
 
 func (d *document) recipientKey(r *Recipient) error {

@@ -1,0 +1,92 @@
+//go:build unix
+
+package apiclient_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/beside"
+	"magpipe_exporter/apiclient/simulator"
+)
+
+// pieces gives a body as a socket does, not all at once.
+func pieces(body []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(body)} }
+
+// batchOf is the answer of the service to a get of a batch with n recipients, most of them called.
+func batchOf(b *testing.B, n int) []byte {
+	b.Helper()
+	a := simulator.New(simulator.Options{Seed: 1, PerMinute: -1, PerHour: -1, RecipientCap: n})
+	a.Add(simulator.Campaign{
+		ID: "b", Name: "b", Recipients: n, CreatedAt: time.Now().Add(-24 * time.Hour),
+		MaxConcurrency: n/1000 + 1, DialEvery: time.Second, CallLength: time.Second,
+	})
+	question := strings.NewReader(`{"action":"get","batch_id":"b"}`)
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "https://magpipe.example/", question)
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer key")
+	resp, err := a.Client().Do(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		b.Fatal(resp.Status, err)
+	}
+	return body
+}
+
+// BenchmarkDecode reads the answer to a get to its last recipient, beside what
+// no strict decoder can save (the tokens of the same bytes), and beside
+// encoding/json.
+func BenchmarkDecode(b *testing.B) {
+	for _, n := range []int{500, 5000, 100_000} {
+		b.Run(fmt.Sprintf("recipients=%d", n), func(b *testing.B) {
+			body := batchOf(b, n)
+			decode := func() {
+				rows := 0
+				must(b, apiclient.DecodeGet(pieces(body), "b", func(apiclient.Recipient) { rows++ }))
+				if rows != n {
+					b.Fatal(rows)
+				}
+			}
+			beside.CPU(b, decode,
+				beside.Way{Name: "tokens", Do: func() { must(b, jsontext.NewDecoder(pieces(body)).SkipValue()) }},
+				beside.Way{Name: "encoding/json", Do: func() { smallest(b, body) }},
+			)
+			b.ReportMetric(testing.AllocsPerRun(2, decode)/float64(n), "allocs/recipient")
+		})
+	}
+}
+
+// smallest decodes what the exporter needs of a get, and nothing else, with encoding/json.
+func smallest(b *testing.B, body []byte) {
+	var answer struct {
+		Batch      struct{ ID, Status string }
+		Recipients []struct {
+			ID, Status  string
+			AttemptedAt *time.Time `json:"attempted_at"`
+			CompletedAt *time.Time `json:"completed_at"`
+		}
+	}
+	must(b, json.NewDecoder(pieces(body)).Decode(&answer))
+}
+
+func must(b *testing.B, err error) {
+	if err != nil {
+		b.Helper()
+		b.Fatal(err)
+	}
+}
