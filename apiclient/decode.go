@@ -194,7 +194,7 @@ func (d *document) timestamp(odd *[]Odd) (time.Time, error) {
 
 const (
 	maxBody    = 64 << 20
-	maxElement = 1 << 20
+	maxElement = 256 << 10
 )
 
 // allowance is a reader that refuses to feed more than one element's worth of

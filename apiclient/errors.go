@@ -34,7 +34,7 @@ type DecodeError struct{ Detail string }
 // Error tells what was wrong, without any of the answer's content.
 func (e *DecodeError) Error() string { return "malformed answer: " + e.Detail }
 
-// ErrTooLarge is an answer over 64 MiB, or with one element over 1 MiB.
+// ErrTooLarge is an answer over 64 MiB, or with one element over 256 KiB.
 var ErrTooLarge = errors.New("the answer is too large")
 
 // Reasons lists every word that Reason returns.

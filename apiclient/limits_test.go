@@ -14,8 +14,8 @@ import (
 
 const (
 	maxBody    = 64 << 20
-	maxElement = 1 << 20
-	bounded    = 24 << 20 // allocated in all, which is more than was ever held at once
+	maxElement = 256 << 10
+	bounded    = 8 << 20 // allocated in all, which is more than was ever held at once
 )
 
 // endless repeats a text for ever.
@@ -73,10 +73,10 @@ func (trickle) Read(p []byte) (int, error) {
 	return copy(p, " "), nil
 }
 
-// rows makes a list answer of size bytes, of rows of nearly half a MiB.
+// rows makes a list answer of size bytes, of rows of nearly a quarter of a MiB.
 func rows(size int) io.Reader {
 	const head, tail, open, shut = `{"batches":[`, `{"id":"last"}]}`, `{"id":"b","goal":"`, `"},`
-	filler := strings.Repeat("x", 500_000)
+	filler := strings.Repeat("x", 250_000)
 	parts := []io.Reader{strings.NewReader(head)}
 	for left := size - len(head) - len(tail); left > 0; {
 		n := min(left, len(filler))

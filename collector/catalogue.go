@@ -1,10 +1,12 @@
 package collector
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"magpipe_exporter/apiclient"
 )
@@ -14,7 +16,7 @@ import (
 // instead, for instruments count these.
 type metric struct {
 	name, help string
-	labels     []string // of a batch: after batch_id
+	labels     []string // in alphabetical order; of a batch: after batch_id
 	buckets    []float64
 
 	account func(*page, emit)                       // of the account and the exporter, at each scrape
@@ -49,20 +51,40 @@ func (s *page) liveRuns() map[apiclient.BatchStatus]int {
 }
 
 // catalogue is the rows with their descriptors.
-type catalogue struct{ metrics []metric }
+type catalogue struct {
+	metrics []metric
+	pairs   map[label]*dto.LabelPair // of the closed label sets, which every batch shares
+}
+
+type label struct{ name, value string }
 
 func newCatalogue(names bool) *catalogue {
-	c := &catalogue{metrics: metricRows(names)}
+	c := &catalogue{metrics: metricRows(names), pairs: map[label]*dto.LabelPair{}}
 	for i := range c.metrics {
 		m := &c.metrics[i]
 		labels := m.labels
 		if m.ofBatch() {
-			labels = append([]string{"batch_id"}, labels...)
+			labels = append([]string{batchID}, labels...)
 		}
 		m.desc = prometheus.NewDesc(m.name, m.help, labels, nil)
 	}
+	for _, status := range apiclient.BatchStatuses() {
+		c.share(label{"status", status.String()})
+	}
+	for _, status := range apiclient.RecipientStatuses() {
+		c.share(label{"status", status.String()})
+	}
+	for _, statistic := range []string{"p50", "p90", "p99", "mean", "max"} {
+		c.share(label{"statistic", statistic})
+	}
 	return c
 }
+
+const batchID = "batch_id"
+
+func (c *catalogue) share(l label) { c.pairs[l] = l.pair() }
+
+func (l label) pair() *dto.LabelPair { return &dto.LabelPair{Name: &l.name, Value: &l.value} }
 
 // row finds a row by its metric's name, which must be in the catalogue.
 func (c *catalogue) row(name string) *metric {
@@ -76,28 +98,51 @@ func (c *catalogue) row(name string) *metric {
 
 // view makes what scrapes expose of a batch until its row or its recipients change.
 func (c *catalogue) view(b *batch) *view {
-	v := &view{row: b.row}
+	v := &view{row: b.row, id: label{batchID, b.row.ID}.pair(), samples: make([][]*dto.Metric, len(c.metrics))}
 	if !template(&v.row) {
 		v.read = b.reading
 	}
 	for i := range c.metrics {
-		m := &c.metrics[i]
+		m, emit := &c.metrics[i], c.into(i, &v.samples[i], v.id)
 		switch {
 		case m.row != nil:
-			m.row(&v.row, m.into(&v.ofRow, v.row.ID))
+			m.row(&v.row, emit)
 		case m.reading != nil && v.read != nil:
-			m.reading(v.read, m.into(&v.ofReading, v.row.ID))
+			m.reading(v.read, emit)
 		}
+		slices.SortFunc(v.samples[i], byLabels)
 	}
 	return v
 }
 
-// into returns an emit that appends the row's samples, with labels before those it is given.
-func (m *metric) into(samples *[]prometheus.Metric, first ...string) emit {
-	return func(value float64, labels ...string) {
-		labels = append(slices.Clip(first), labels...)
-		*samples = append(*samples, prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, value, labels...))
+// into returns an emit that appends samples of the i-th row, of the batch with this id, if any.
+func (c *catalogue) into(i int, samples *[]*dto.Metric, id ...*dto.LabelPair) emit {
+	names := c.metrics[i].labels
+	return func(value float64, values ...string) {
+		g := &gauge{value: value}
+		g.of.Value, g.metric.Gauge, g.metric.Label = &g.value, &g.of, slices.Grow(id, len(values))
+		for i, value := range values {
+			l := label{names[i], value}
+			pair := c.pairs[l]
+			if pair == nil {
+				pair = l.pair()
+			}
+			g.metric.Label = append(g.metric.Label, pair)
+		}
+		*samples = append(*samples, &g.metric)
 	}
+}
+
+// gauge is a sample in one piece of memory.
+type gauge struct {
+	metric dto.Metric
+	of     dto.Gauge
+	value  float64
+}
+
+// byLabels orders the samples of one metric as a registry does.
+func byLabels(a, b *dto.Metric) int {
+	return slices.CompareFunc(a.Label, b.Label, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetValue(), b.GetValue()) })
 }
 
 func emitTime(t time.Time, emit emit) {

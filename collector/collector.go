@@ -7,9 +7,8 @@
 package collector
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // Describe sends the descriptor of every metric in the catalogue.
@@ -22,39 +21,29 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect sends what is known now. It sends no request and waits for none:
 // Refresh does, before the scrape.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	now := time.Now()
-	at := &page{snapshot: c.snapshot(), now: now, budget: c.cfg.API.Budget}
-	var samples []prometheus.Metric
-	for i := range c.rows.metrics {
-		if m := &c.rows.metrics[i]; m.account != nil {
-			m.account(at, m.into(&samples))
+	families, err := c.Gather()
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(c.rows.metrics[0].desc, err)
+	}
+	for _, family := range families {
+		desc := c.rows.row(family.GetName()).desc
+		for _, metric := range family.Metric {
+			ch <- sample{desc, metric}
 		}
-	}
-	if !passed(at.listUntil, now) {
-		for _, t := range at.tracked {
-			samples = c.collectBatch(t, now, samples)
-		}
-	}
-	for _, sample := range samples {
-		ch <- sample
-	}
-	for _, instrument := range c.inst.all() {
-		instrument.Collect(ch)
 	}
 }
 
-func (c *Collector) collectBatch(t tracked, now time.Time, samples []prometheus.Metric) []prometheus.Metric {
-	if passed(t.until, now) {
-		return samples
-	}
-	samples = append(samples, t.ofRow...)
-	if !passed(t.readingUntil, now) {
-		samples = append(samples, t.ofReading...)
-	}
-	for i := range c.rows.metrics {
-		if m := &c.rows.metrics[i]; m.clock != nil {
-			m.clock(&t.row, now.In(c.cfg.WindowZone), m.into(&samples, t.row.ID))
-		}
-	}
-	return samples
+// sample is a sample that was gathered.
+type sample struct {
+	desc   *prometheus.Desc
+	metric *dto.Metric
+}
+
+// Desc returns the descriptor of the sample's metric.
+func (s sample) Desc() *prometheus.Desc { return s.desc }
+
+// Write shows the sample; it never fails.
+func (s sample) Write(out *dto.Metric) error {
+	out.Label, out.Gauge, out.Counter, out.Histogram = s.metric.Label, s.metric.Gauge, s.metric.Counter, s.metric.Histogram
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 // instruments are the metrics that only ever rise. They live as long as the
 // process, while all others are read off a snapshot.
 type instruments struct {
+	registry      *prometheus.Registry
 	callsStarted  *prometheus.CounterVec
 	callsFinished *prometheus.CounterVec
 	callDuration  *prometheus.HistogramVec
@@ -25,6 +26,7 @@ type instruments struct {
 // series of a closed label set at 0.
 func newInstruments(c *catalogue) *instruments {
 	i := &instruments{
+		registry:      prometheus.NewRegistry(),
 		callsStarted:  c.counter("magpipe_calls_started_total"),
 		callsFinished: c.counter("magpipe_calls_finished_total"),
 		callDuration:  c.histogram("magpipe_call_duration_seconds"),
@@ -34,6 +36,10 @@ func newInstruments(c *catalogue) *instruments {
 		deferred:      c.counter("magpipe_exporter_api_requests_deferred_total"),
 		unknownValues: c.counter("magpipe_exporter_unknown_values_total"),
 	}
+	i.registry.MustRegister(
+		i.callsStarted, i.callsFinished, i.callDuration,
+		i.requests, i.failures, i.duration, i.deferred, i.unknownValues,
+	)
 	i.callsStarted.WithLabelValues()
 	for _, outcome := range apiclient.Outcomes() {
 		i.callsFinished.WithLabelValues(outcome.String())
@@ -59,13 +65,6 @@ const (
 	deferredBudget  = "budget"
 	deferredBackoff = "backoff"
 )
-
-func (i *instruments) all() []prometheus.Collector {
-	return []prometheus.Collector{
-		i.callsStarted, i.callsFinished, i.callDuration,
-		i.requests, i.failures, i.duration, i.deferred, i.unknownValues,
-	}
-}
 
 // exchanged counts a request that was sent.
 func (i *instruments) exchanged(e apiclient.Exchange) {

@@ -73,7 +73,7 @@ func (t *tally) add(r apiclient.Recipient) {
 	t.read.lastAttempt = later(t.read.lastAttempt, r.AttemptedAt)
 	t.read.lastEnd = later(t.read.lastEnd, r.CompletedAt)
 	for _, odd := range r.Odd {
-		t.odd = append(t.odd, oddity{field: odd.Field, id: t.batchID, key: r.Key, hash: odd.Hash})
+		t.see(oddity{field: odd.Field, id: t.batchID, key: r.Key, hash: odd.Hash})
 	}
 	if r.AttemptedAt.IsZero() && !r.Status.Outcome() {
 		return
@@ -81,6 +81,16 @@ func (t *tally) add(r apiclient.Recipient) {
 	t.sightings = append(t.sightings, sighting{
 		key: r.Key, status: r.Status, attempted: micros(r.AttemptedAt), completed: micros(r.CompletedAt),
 	})
+}
+
+// maxOdd bounds the memory that one answer of nothing but odd values can claim:
+// far more than the service hands out recipients.
+const maxOdd = 1 << 14
+
+func (t *tally) see(o oddity) {
+	if len(t.odd) < maxOdd {
+		t.odd = append(t.odd, o)
+	}
 }
 
 // finish turns what was gathered into a reading and the sightings of calls.
@@ -93,7 +103,7 @@ func (t *tally) finish(at time.Time, row *apiclient.Batch) (*reading, []sighting
 		case !s.status.Outcome():
 		case s.impossible():
 			hash := maphash.Comparable(t.seed, [2]int64{s.attempted, s.completed})
-			t.odd = append(t.odd, oddity{field: apiclient.FieldDuration, id: t.batchID, key: s.key, hash: hash})
+			t.see(oddity{field: apiclient.FieldDuration, id: t.batchID, key: s.key, hash: hash})
 		case s.duration() >= 0:
 			durations = append(durations, s.duration())
 		}

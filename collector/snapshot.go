@@ -1,9 +1,12 @@
 package collector
 
 import (
+	"cmp"
+	"slices"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"magpipe_exporter/apiclient"
 )
@@ -16,8 +19,9 @@ type snapshot struct {
 	listUntil time.Time // from when on what comes from the list's rows is too old; zero: never
 	batches   map[apiclient.BatchStatus]int
 	runs      []runShown
-	tracked   []tracked
+	tracked   []tracked // by id
 	rateLimit apiclient.RateLimit
+	still     atomic.Pointer[still] // nil until the first scrape
 }
 
 // runShown is a run of a recurring batch that is counted until a time; zero: for ever.
@@ -35,10 +39,10 @@ type tracked struct {
 
 // view is a batch's series as they are, while nothing new is known of it.
 type view struct {
-	row       apiclient.Batch
-	read      *reading            // nil: no recipients to show
-	ofRow     []prometheus.Metric // from the row
-	ofReading []prometheus.Metric // from the recipients
+	row     apiclient.Batch
+	read    *reading // nil: no recipients to show
+	id      *dto.LabelPair
+	samples [][]*dto.Metric // by row of the catalogue; of those that depend on the clock, none
 }
 
 func passed(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
@@ -73,6 +77,7 @@ func (a *account) build(rows *catalogue) *snapshot {
 		}
 		s.tracked = append(s.tracked, t)
 	}
+	slices.SortFunc(s.tracked, func(a, b tracked) int { return cmp.Compare(a.row.ID, b.row.ID) })
 	return s
 }
 

@@ -4,6 +4,7 @@
 package exposition
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -51,7 +54,7 @@ func (s *Server) Check() error {
 // batch list could not be read, after writing what there is.
 func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 	s.Collector.Refresh(ctx)
-	families, err := s.registry().Gather()
+	families, err := s.whole(s.registry()).Gather()
 	if err != nil {
 		return fmt.Errorf("gather the metrics: %w", err)
 	}
@@ -108,7 +111,7 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 // Handler serves every endpoint.
 func (s *Server) Handler() (http.Handler, error) {
 	registry, mux := s.registry(), http.NewServeMux()
-	exposition := promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+	exposition := promhttp.HandlerFor(s.whole(registry), promhttp.HandlerOpts{
 		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
 		Registry:          registry,
 		EnableOpenMetrics: true,
@@ -146,12 +149,24 @@ func (s *Server) Handler() (http.Handler, error) {
 func (s *Server) registry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		s.Collector,
 		versioncollector.NewCollector(s.Name),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return registry
+}
+
+// whole joins what the collector knows with what the process says of itself. The
+// two have no name in common. The collector is not in the registry because that
+// would check and sort all of its series anew at each scrape.
+func (s *Server) whole(process *prometheus.Registry) prometheus.GathererFunc {
+	return func() ([]*dto.MetricFamily, error) {
+		families, err := process.Gather()
+		more, failed := s.Collector.Gather()
+		families = append(families, more...)
+		slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
+		return families, errors.Join(err, failed)
+	}
 }
 
 func answer(w http.ResponseWriter, status int, line string) {

@@ -1,0 +1,139 @@
+//go:build unix
+
+package collector_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+
+	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/beside"
+	"magpipe_exporter/apiclient/simulator"
+	"magpipe_exporter/collector"
+)
+
+// tracking is a collector that has read an account of n running batches.
+func tracking(b *testing.B, n int) *collector.Collector {
+	b.Helper()
+	a := simulator.New(simulator.Options{Seed: 1, PerMinute: -1, PerHour: -1})
+	for range n {
+		a.Add(simulator.Campaign{
+			Name: "Spring offer", Recipients: 40, CreatedAt: time.Now().Add(-time.Hour), Repeat: true,
+			DialEvery: 2 * time.Minute, MaxConcurrency: 2, WindowStart: "00:00:00", WindowEnd: "23:59:00",
+		})
+	}
+	key, err := apiclient.KeySource{Value: "key"}.Open()
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := collector.New(collector.Config{
+		API: apiclient.Config{
+			URL: &url.URL{Scheme: "https", Host: "magpipe.example"}, Key: key, Transport: a.Client().Transport,
+			Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 1 << 30, PerHour: 1 << 36}),
+		},
+		MinRefresh: time.Hour, MaxStaleness: time.Hour, FinishedRetention: time.Hour, MaxBatches: n, BatchNames: true,
+	})
+	b.Cleanup(c.Close)
+	c.Refresh(b.Context())
+	return c
+}
+
+// BenchmarkScrape answers a scrape from a snapshot that is ready, beside a plain
+// collector that makes the same series anew at each scrape.
+func BenchmarkScrape(b *testing.B) {
+	for _, n := range []int{10, 200, 2000} {
+		c := tracking(b, n)
+		families, err := c.Gather()
+		if err != nil {
+			b.Fatal(err)
+		}
+		anew := prometheus.NewRegistry()
+		anew.MustRegister(plainly(families))
+		for _, encoding := range []string{"identity", "gzip"} {
+			b.Run(fmt.Sprintf("batches=%d/%s", n, encoding), func(b *testing.B) {
+				ours, plain := scraper(b, c, encoding), scraper(b, anew, encoding)
+				beside.CPU(b, ours, beside.Way{Name: "MustNewConstMetric", Do: plain})
+				b.ReportMetric(float64(series(families)), "series")
+			})
+		}
+	}
+}
+
+func scraper(b *testing.B, g prometheus.Gatherer, encoding string) func() {
+	handler := promhttp.HandlerFor(g, promhttp.HandlerOpts{})
+	return func() {
+		req := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil)
+		req.Header.Set("Accept-Encoding", encoding)
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, req)
+		if answer.Code != http.StatusOK {
+			b.Fatal(answer.Body)
+		}
+	}
+}
+
+func series(families []*dto.MetricFamily) (n int) {
+	for _, family := range families {
+		n += len(family.Metric)
+	}
+	return n
+}
+
+// plain is a collector as exporters have them: it makes each metric at each scrape.
+type plain []plainMetric
+
+type plainMetric struct {
+	desc   *prometheus.Desc
+	kind   prometheus.ValueType
+	value  float64
+	labels []string
+}
+
+func (p plain) Describe(ch chan<- *prometheus.Desc) {
+	seen := map[*prometheus.Desc]bool{}
+	for _, m := range p {
+		if !seen[m.desc] {
+			seen[m.desc] = true
+			ch <- m.desc
+		}
+	}
+}
+
+func (p plain) Collect(ch chan<- prometheus.Metric) {
+	for _, m := range p {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value, m.labels...)
+	}
+}
+
+// plainly makes a plain collector of the gauges and counters of some families.
+func plainly(families []*dto.MetricFamily) plain {
+	var all plain
+	for _, family := range families {
+		var desc *prometheus.Desc
+		for _, m := range family.Metric {
+			var names, values []string
+			for _, label := range m.Label {
+				names, values = append(names, label.GetName()), append(values, strings.Clone(label.GetValue()))
+			}
+			if desc == nil {
+				desc = prometheus.NewDesc(family.GetName(), family.GetHelp(), names, nil)
+			}
+			switch {
+			case m.Gauge != nil:
+				all = append(all, plainMetric{desc, prometheus.GaugeValue, m.Gauge.GetValue(), values})
+			case m.Counter != nil:
+				all = append(all, plainMetric{desc, prometheus.CounterValue, m.Counter.GetValue(), values})
+			}
+		}
+	}
+	return all
+}
