@@ -73,6 +73,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // smallest decodes what the exporter needs of a get, and nothing else, with encoding/json.
 func smallest(b *testing.B, body []byte) {
+	b.Helper()
 	var answer struct {
 		Batch      struct{ ID, Status string }
 		Recipients []struct {
@@ -85,8 +86,8 @@ func smallest(b *testing.B, body []byte) {
 }
 
 func must(b *testing.B, err error) {
+	b.Helper()
 	if err != nil {
-		b.Helper()
 		b.Fatal(err)
 	}
 }

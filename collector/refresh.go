@@ -34,7 +34,7 @@ func (c *Collector) Begin() <-chan struct{} {
 		return done
 	}
 	r := &round{
-		Collector: c, began: time.Now(), inFlight: map[request]bool{},
+		Collector: c, began: time.Now(), inFlight: map[request]time.Time{},
 		answered: make(chan request), again: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	c.running = r
@@ -46,12 +46,14 @@ func (c *Collector) Begin() <-chan struct{} {
 }
 
 // round is one refresh: it sends requests in the order of the plan, as many at
-// once as Concurrency allows, and plans anew with each answer. A request that
-// hangs does not keep the scrapes that come meanwhile from having others sent.
+// once as Concurrency allows, and plans anew with each answer that may change
+// it. A request that hangs does not keep the scrapes that come meanwhile from
+// having others sent.
 type round struct {
 	*Collector
 	began    time.Time
-	inFlight map[request]bool
+	plan     []candidate           // what is due and not sent yet; nil: to be made anew
+	inFlight map[request]time.Time // and since when
 	answered chan request
 	again    chan struct{} // a scrape has come meanwhile
 	done     chan struct{} // closed at the end
@@ -74,12 +76,15 @@ func (r *round) run() {
 		}
 		select {
 		case request := <-r.answered:
+			if request.action != apiclient.ActionGet || r.inFlight[request].Before(r.began) {
+				r.plan = nil // other gets change their own batch only, which was asked since
+			}
 			delete(r.inFlight, request)
 		case <-r.again:
 			r.mu.Lock()
 			r.countDeferred()
 			r.mu.Unlock()
-			r.began, r.refused = time.Now(), nil
+			r.began, r.refused, r.plan = time.Now(), nil, nil
 		}
 	}
 }
@@ -106,31 +111,36 @@ func (r *round) end() bool {
 func (r *round) launch() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, next := range r.due() {
-		if r.refused != nil || len(r.inFlight) >= r.cfg.API.Concurrency || r.ctx.Err() != nil {
-			return
+	if r.plan == nil {
+		r.plan = r.due()
+	}
+	r.plan = slices.DeleteFunc(r.plan, func(next candidate) (done bool) {
+		if next.id != "" && r.account.batches[next.id] == nil {
+			return true // it was found to be gone meanwhile
 		}
-		if r.yields(next) {
-			continue
+		if r.refused != nil || len(r.inFlight) >= r.cfg.API.Concurrency || r.ctx.Err() != nil || r.yields(next) {
+			return false
 		}
 		permit, err := r.cfg.API.Budget.Take()
 		if err != nil {
 			r.refused = err
-			return
+			return false
 		}
-		r.inFlight[next.request] = true
+		r.inFlight[next.request] = time.Now()
 		read := r.prepare(next.request)
 		go func() {
 			read(r.ctx, permit)
 			r.answered <- next.request
 		}()
-	}
+		return true
+	})
 }
 
 // due is what the plan holds and is not in flight.
 func (r *round) due() []candidate {
 	return slices.DeleteFunc(plan(r.began, r.account.candidates(r.began)), func(c candidate) bool {
-		return r.inFlight[c.request]
+		_, sent := r.inFlight[c.request]
+		return sent
 	})
 }
 

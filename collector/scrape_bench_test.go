@@ -69,6 +69,7 @@ func BenchmarkScrape(b *testing.B) {
 }
 
 func scraper(b *testing.B, g prometheus.Gatherer, encoding string) func() {
+	b.Helper()
 	handler := promhttp.HandlerFor(g, promhttp.HandlerOpts{})
 	return func() {
 		req := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil)
