@@ -266,3 +266,26 @@ func TestLogsNameNoOneAndRepeatNoAnswer(t *testing.T) {
 		}
 	})
 }
+
+func TestARefreshTakesNoMoreRoundTripsThanItMust(t *testing.T) {
+	const roundTrip = 50 * time.Millisecond
+	for _, account := range []struct{ pages, gets, rounds int }{{1, 7, 1}, {1, 8, 2}, {2, 20, 3}, {2, 5, 2}} {
+		inWorld(t, func(a *simulator.Account) {
+			for i := range account.gets {
+				a.Add(simulator.Campaign{Recipients: 400, CreatedAt: at(0, i, 0), DialEvery: time.Minute})
+			}
+			a.Inject(simulator.Fault{Latency: roundTrip})
+		}, func(w *world) {
+			w.scrape() // proves where the list ends
+			time.Sleep(time.Minute)
+			began := time.Now()
+			w.scrape()
+			if took := time.Since(began); took != time.Duration(account.rounds)*roundTrip {
+				t.Errorf("%d pages and %d gets took %v", account.pages, account.gets, took)
+			}
+		}, func(_ *simulator.Options, c *collector.Config, l *apiclient.Limits) {
+			c.API.PageSize, c.API.Concurrency = (account.gets+account.pages-1)/account.pages, 8
+			*l = apiclient.Limits{PerMinute: 6000, PerHour: 300_000}
+		})
+	}
+}

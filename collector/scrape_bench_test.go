@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -31,18 +30,7 @@ func tracking(b *testing.B, n int) *collector.Collector {
 			DialEvery: 2 * time.Minute, MaxConcurrency: 2, WindowStart: "00:00:00", WindowEnd: "23:59:00",
 		})
 	}
-	key, err := apiclient.KeySource{Value: "key"}.Open()
-	if err != nil {
-		b.Fatal(err)
-	}
-	c := collector.New(collector.Config{
-		API: apiclient.Config{
-			URL: &url.URL{Scheme: "https", Host: "magpipe.example"}, Key: key, Transport: a.Client().Transport,
-			Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 1 << 30, PerHour: 1 << 36}),
-		},
-		MinRefresh: time.Hour, MaxStaleness: time.Hour, FinishedRetention: time.Hour, MaxBatches: n, BatchNames: true,
-	})
-	b.Cleanup(c.Close)
+	c := unpaced(b, "https://magpipe.example/", apiclient.Config{Transport: a.Client().Transport})
 	c.Refresh(b.Context())
 	return c
 }
