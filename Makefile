@@ -38,6 +38,13 @@ soak: ## hold budget and freshness on the whole grid and print the table
 	$(GO) test -timeout 3h -run TestTheBudgetIsHeldAndDataIsFresh ./collector -soak=$(CURDIR)/dist/soak.md
 	@sort -t'|' -k2,2V -k3,3n -k4,4n -k5,5n -k6,6n -k7,7n dist/soak.md
 
+# One process at a time, so that ratios stand for the code; COUNT=10 and benchstat tell how much they vary.
+COUNT ?= 1
+
+.PHONY: bench
+bench: ## run the benchmarks; each tells its ratio to what stands beside it
+	$(GO) test -p 1 -cpu 1 -run '^$$' -bench . -count $(COUNT) ./apiclient ./collector
+
 # Any promtool will do, from 2.42 on: Debian has it in its package prometheus.
 PROMTOOL ?= promtool
 

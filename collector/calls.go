@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"slices"
 	"time"
 
 	"magpipe_exporter/apiclient"
@@ -14,22 +13,19 @@ type sighting struct {
 	status               apiclient.RecipientStatus
 }
 
-// entry is the latest call of one recipient that was seen: 16 bytes, for they
-// are kept for every recipient of every tracked batch.
-type entry struct {
-	key  uint64
-	call int64 // attempted_at in Unix microseconds, times two, plus one if its end was seen
-}
+// latest is the latest call of a recipient that was seen: attempted_at in Unix
+// microseconds, times two, plus one if its end was seen. It is this small because
+// one is kept for every recipient of every tracked batch.
+type latest int64
 
-func (e entry) attempted() int64 { return e.call >> 1 }
-func (e entry) ended() bool      { return e.call&1 == 1 }
+func (c latest) attempted() int64 { return int64(c >> 1) }
+func (c latest) ended() bool      { return c&1 == 1 }
 
 // ledger remembers which calls of one batch were seen, so that each counts once
 // however often it is read, re-run or retried.
 type ledger struct {
-	entries []entry // by key
-	newest  int64   // the newest stamp of a call seen, Unix microseconds
-	opened  bool    // a read was absorbed
+	calls  map[uint64]latest // by the recipient's key
+	newest int64             // the newest stamp of a call seen, Unix microseconds
 }
 
 // events are the calls that a read shows for the first time.
@@ -43,67 +39,42 @@ type ending struct {
 	duration time.Duration // negative: none, or an impossible one
 }
 
-// absorb adds what a read shows. Of a first read only what happened at or after
+// absorb adds what a read shows of recipients that were called. Of a first read only what happened at or after
 // since counts; later everything that was not seen before does, whatever its stamp.
 func (l *ledger) absorb(seen []sighting, since time.Time) events {
-	slices.SortStableFunc(seen, func(a, b sighting) int {
-		switch {
-		case a.key < b.key:
-			return -1
-		case a.key > b.key:
-			return 1
-		}
-		return 0
-	})
 	from := int64(0)
-	if !l.opened {
-		from = since.UnixMicro()
+	if l.calls == nil {
+		l.calls, from = make(map[uint64]latest, len(seen)), since.UnixMicro()
 	}
 	var news events
-	merged := make([]entry, 0, max(len(seen), len(l.entries)))
-	old := l.entries
-	for i := 0; i < len(seen); {
-		key := seen[i].key
-		for len(old) > 0 && old[0].key < key {
-			merged, old = append(merged, old[0]), old[1:]
-		}
-		e := entry{key: key}
-		if len(old) > 0 && old[0].key == key {
-			e, old = old[0], old[1:]
-		}
-		for ; i < len(seen) && seen[i].key == key; i++ {
-			e = l.sight(e, seen[i], from, &news)
-		}
-		if e.call != 0 {
-			merged = append(merged, e)
+	for _, s := range seen {
+		if was := l.calls[s.key]; s.attempted >= was.attempted() { // or a newer call has replaced it
+			if is := l.sight(was, s, from, &news); is != was {
+				l.calls[s.key] = is
+			}
 		}
 	}
-	l.entries, l.opened = slices.Clip(append(merged, old...)), true
 	return news
 }
 
 // sight compares one sighting with what is known of the same recipient.
-func (l *ledger) sight(e entry, s sighting, from int64, news *events) entry {
-	if s.attempted == 0 || s.attempted < e.attempted() {
-		return e // not called yet, or a call that a newer one has replaced
-	}
+func (l *ledger) sight(c latest, s sighting, from int64, news *events) latest {
 	l.newest = max(l.newest, s.attempted)
-	if s.attempted > e.attempted() {
-		e.call = s.attempted << 1
+	if s.attempted > c.attempted() {
+		c = latest(s.attempted << 1)
 		if s.attempted >= from {
 			news.started++
 		}
 	}
-	if e.ended() || !s.status.Outcome() {
-		return e
+	if c.ended() || !s.status.Outcome() {
+		return c
 	}
-	e.call |= 1
 	end := max(s.attempted, s.completed) // an impossible end is none
 	l.newest = max(l.newest, end)
 	if end >= from {
 		news.ended = append(news.ended, ending{outcome: s.status, duration: s.duration()})
 	}
-	return e
+	return c | 1
 }
 
 // duration is how long a call took, or -1 where that can't be told or be true.

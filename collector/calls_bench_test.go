@@ -1,0 +1,70 @@
+//go:build unix
+
+package collector
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/beside"
+)
+
+// called are n recipients, each of whom was called once, in no order.
+func called(n int) []apiclient.Recipient {
+	random, begun := rand.New(rand.NewPCG(1, 1)), time.Now().Add(-time.Hour)
+	recipients := make([]apiclient.Recipient, n)
+	for i := range recipients {
+		at := begun.Add(time.Duration(i) * time.Second)
+		recipients[i] = apiclient.Recipient{
+			Key: random.Uint64(), Status: apiclient.RecipientCompleted, AttemptedAt: at, CompletedAt: at.Add(time.Minute),
+		}
+	}
+	return recipients
+}
+
+// BenchmarkCalls counts a read of a batch that was read before, with its exact
+// statistics, beside the map of last attempts that one would write at first. It
+// also tells what is kept for each recipient.
+func BenchmarkCalls(b *testing.B) {
+	for _, n := range []int{500, 5000, 100_000} {
+		b.Run(fmt.Sprintf("recipients=%d", n), func(b *testing.B) {
+			recipients, row := called(n), apiclient.Batch{ID: "b"}
+			read := func(l *ledger) *reading {
+				t := &tally{batchID: "b"}
+				for _, r := range recipients {
+					t.add(r)
+				}
+				read, seen, _ := t.finish(time.Now(), &row)
+				l.absorb(seen, time.Time{})
+				return read
+			}
+			before := heap()
+			l := &ledger{}
+			shown := read(l)
+			b.Cleanup(func() { runtime.KeepAlive(shown) })
+			kept := float64(heap() - before)
+			byKey := map[uint64]int64{}
+			beside.CPU(b, func() { read(l) }, beside.Way{Name: "map", Do: func() {
+				var durations []time.Duration
+				for _, r := range recipients {
+					byKey[r.Key] = r.AttemptedAt.UnixMicro()
+					durations = append(durations, r.CompletedAt.Sub(r.AttemptedAt))
+				}
+				summarize(durations)
+			}})
+			b.ReportMetric(kept/float64(n), "B/recipient")
+		})
+	}
+}
+
+// heap is what is in use after a collection.
+func heap() int64 {
+	var now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&now)
+	return int64(now.HeapAlloc)
+}
