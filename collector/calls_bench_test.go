@@ -46,7 +46,7 @@ func BenchmarkCalls(b *testing.B) {
 			l := &ledger{}
 			shown := read(l)
 			b.Cleanup(func() { runtime.KeepAlive(shown) })
-			kept := float64(heap() - before)
+			kept := heap() - before
 			byKey := map[uint64]int64{}
 			beside.CPU(b, func() { read(l) }, beside.Way{Name: "map", Do: func() {
 				var durations []time.Duration
@@ -62,9 +62,9 @@ func BenchmarkCalls(b *testing.B) {
 }
 
 // heap is what is in use after a collection.
-func heap() int64 {
+func heap() float64 {
 	var now runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&now)
-	return int64(now.HeapAlloc)
+	return float64(now.HeapAlloc)
 }
