@@ -18,18 +18,18 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// What a golden page does not hold: families that depend on the machine, and
-// values that depend on the clock.
+// What a golden page does not hold: families that depend on the machine, or are
+// there at some times of the day only, and values that depend on the clock.
 var (
-	ofTheMachine = regexp.MustCompile(`^(# (HELP|TYPE) )?(go_|process_|promhttp_|magpipe_exporter_build_info|magpipe_exporter_api_request_duration_seconds)`)
-	ofTheClock   = regexp.MustCompile(`^(magpipe_(?:list|batch)_refreshed_timestamp_seconds|magpipe_batch_call_window_open|magpipe_exporter_api_budget_remaining_requests)\b(.*) \S+$`)
+	ofTheMoment = regexp.MustCompile(`^(# (HELP|TYPE) )?(go_|process_|promhttp_|magpipe_batch_call_window_closes|magpipe_exporter_build_info|magpipe_exporter_api_request_duration_seconds)`)
+	ofTheClock  = regexp.MustCompile(`^(magpipe_(?:list|batch)_refreshed_timestamp_seconds|magpipe_batch_call_window_open|magpipe_exporter_api_budget_remaining_requests)\b(.*) \S+$`)
 )
 
 // steady is a page without what changes from one run to the next.
 func steady(body string) string {
 	var kept strings.Builder
 	for line := range strings.Lines(body) {
-		if !ofTheMachine.MatchString(line) {
+		if !ofTheMoment.MatchString(line) {
 			kept.WriteString(ofTheClock.ReplaceAllString(strings.TrimSuffix(line, "\n"), "$1$2 <by the clock>") + "\n")
 		}
 	}

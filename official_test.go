@@ -197,6 +197,10 @@ func TestOfficialAnswersGiveTheValuesWorkedOutByHand(t *testing.T) {
 				if open != officeHours(before) && open != officeHours(after) {
 					t.Errorf("the window from Monday to Friday, 09:00 to 17:00 UTC, is %v at %s", open, after.UTC())
 				}
+				closes, known := samples[ofBatch("magpipe_batch_call_window_closes_timestamp_seconds", reminders)]
+				if known != (open == 1) || (known && time.Unix(int64(closes), 0).UTC().Format("15:04:05") != "17:01:00") {
+					t.Errorf("the window is open: %v, and closes: %v at %v", open, known, closes)
+				}
 			}
 			for _, series := range stamps {
 				if at := samples[series]; at < float64(before.Unix()) || at > float64(after.Unix()+1) {

@@ -169,22 +169,6 @@ func TestAnUnknownValueCountsOnce(t *testing.T) {
 	})
 }
 
-func TestTheCallWindowIsEvaluatedAtEachScrapeInItsZone(t *testing.T) {
-	berlin, err := time.LoadLocation("Europe/Berlin") // an hour ahead
-	if err != nil {
-		t.Fatal(err)
-	}
-	inWorld(t, func(a *simulator.Account) {
-		a.Add(simulator.Campaign{ID: "w", Recipients: 1, WindowStart: "02:00", WindowEnd: "02:01"})
-	}, func(w *world) {
-		w.has(w.scrape(), `magpipe_batch_call_window_open{batch_id="w"} 0`)
-		for _, open := range []int{1, 0} {
-			time.Sleep(time.Minute)
-			w.has(w.page(), fmt.Sprintf(`magpipe_batch_call_window_open{batch_id="w"} %d`, open))
-		}
-	}, withConfig(func(c *collector.Config) { c.WindowZone = berlin }))
-}
-
 func TestABatchThatIsNotFoundIsGoneThoughWalksAreNeverSure(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		reminders(a, "a")

@@ -77,6 +77,12 @@ func metricRows(names bool) []metric {
 					emit(zeroOrOne(windowOpen(b.Window, now)))
 				}
 			}},
+		{name: "magpipe_batch_call_window_closes_timestamp_seconds", help: "When the call window that is open now closes; absent while it is closed, and when it never closes.",
+			clock: func(b *apiclient.Batch, now time.Time, emit emit) {
+				if !b.Window.Odd {
+					emitTime(windowCloses(b.Window, now), emit)
+				}
+			}},
 		{name: "magpipe_batch_call_window_valid", help: "Whether the call window can ever open.",
 			row: func(b *apiclient.Batch, emit emit) {
 				if !b.Window.Odd {

@@ -3,6 +3,7 @@ package simulator
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -55,6 +56,7 @@ func moving(now time.Time) []scene {
 			Campaign: Campaign{
 				Name: "Renewal notices", Recipients: 400, CreatedAt: now.Add(-26 * time.Hour),
 				StartedAt: now.Add(-26 * time.Hour), MaxConcurrency: 4, DialEvery: 2 * time.Minute,
+				WindowDays: daysBut(now.AddDate(0, 0, 2).Weekday()),
 			},
 			steps: []step{{at: ago(now, time.Hour), do: (*batch).rerun}},
 		},
@@ -67,6 +69,11 @@ func moving(now time.Time) []scene {
 			steps: []step{{at: ago(now, 45*time.Second), do: (*batch).cancel}},
 		},
 	}
+}
+
+// daysBut are all days of the week but one.
+func daysBut(rest time.Weekday) []int {
+	return slices.DeleteFunc([]int{0, 1, 2, 3, 4, 5, 6}, func(day int) bool { return time.Weekday(day) == rest })
 }
 
 // waiting are the campaigns that do not call, for one reason each.
