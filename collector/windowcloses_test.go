@@ -98,7 +98,7 @@ func TestAWindowClosesAtItsFirstClosedMinute(t *testing.T) {
 		if random.IntN(2) == 0 {
 			now = change.Add(time.Duration(random.Int64N(int64(6*time.Hour))) - 3*time.Hour)
 		}
-		w := apiclient.Window{Start: minute(), End: minute(), Days: apiclient.Days(random.IntN(1 << 7))}
+		w := apiclient.Window{Start: minute(), End: minute(), Days: apiclient.Days(random.Uint32N(1 << 7)) & apiclient.EveryDay}
 		if random.IntN(2) == 0 {
 			w.Days = apiclient.EveryDay
 		}
