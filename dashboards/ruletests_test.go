@@ -30,6 +30,14 @@ type ruleTest struct {
 			ExpAnnotations map[string]string `yaml:"exp_annotations"`
 		} `yaml:"exp_alerts"`
 	} `yaml:"alert_rule_test"`
+	PromqlExprTest []struct {
+		Expr       string
+		EvalTime   string `yaml:"eval_time"`
+		ExpSamples []struct {
+			Labels string
+			Value  float64
+		} `yaml:"exp_samples"`
+	} `yaml:"promql_expr_test"`
 }
 
 // tests reads the unit tests of the rules, by their file.
@@ -80,9 +88,14 @@ func TestEveryAlertFiresInOneUnitTestAndIsSilentInAnother(t *testing.T) {
 
 func TestUnitTestsOfRulesFeedWhatTheExporterExposes(t *testing.T) {
 	t.Parallel()
-	metrics := exposed(t)
+	metrics, series := exposed(t), recorded(t)
 	for path, file := range tests(t) {
 		for _, test := range file.Tests {
+			for _, query := range test.PromqlExprTest {
+				for _, wrong := range series.check(query.Expr) {
+					t.Errorf("%s: %s: %s", path, test.Name, wrong)
+				}
+			}
 			for _, input := range test.InputSeries {
 				for _, wrong := range metrics.check(input.Series) {
 					t.Errorf("%s: %s: %s", path, test.Name, wrong)
