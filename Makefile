@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Go, git and make are all it needs; tools build themselves on first use.
+# `make` alone lists the targets. Go, git and make are all it needs, but for e2e; tools build themselves on first use.
 
 GO      ?= go
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --dirty --match 'v[0-9]*' 2>/dev/null)),0.0.0-dev)
@@ -45,8 +45,8 @@ COUNT ?= 1
 bench: ## run the benchmarks; each tells its ratio to what stands beside it
 	$(GO) test -p 1 -cpu 1 -run '^$$' -bench . -count $(COUNT) ./apiclient ./collector
 
-# Prometheus and promtool are pinned in a module of their own, too. The tag leaves out what finds targets in clouds, which
-# is most of the code and of the time: some minutes, once.
+# Prometheus and promtool are pinned in a module of their own, too; v0.313.5 of it is Prometheus 3.13.5. The tag leaves
+# out what finds targets in clouds, which is most of the code. It takes some minutes, once.
 dist/tools/prometheus: tools/prometheus/go.mod tools/prometheus/go.sum
 	CGO_ENABLED=0 $(GO) build -modfile=tools/prometheus/go.mod -tags remove_all_sd -o $(@D)/ \
 		github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
@@ -57,14 +57,19 @@ prometheus: dist/tools/prometheus ## build Prometheus and promtool, as pinned in
 # The rules hold for older versions too: where a promtool is installed, such as Debian's 2.42, it has its say.
 .PHONY: rules
 rules: dist/tools/prometheus ## check the alerting rules and run their unit tests, with each promtool there is
+	dist/tools/promtool check config dashboards/prometheus.yml
 	@cd dashboards/rules && for promtool in $(CURDIR)/dist/tools/promtool $$(command -v promtool); do \
 		$$promtool --version && $$promtool check rules *.yml && \
 		printf '%s\n' tests/*.yml | xargs -n 1 -P 2 $$promtool test rules || exit; \
 	done
 
+.PHONY: e2e
+e2e: build dist/tools/prometheus ## run exporter, Prometheus and Alertmanager together; needs Alertmanager installed
+	$(GO) test -tags e2e -count 1 -timeout 15m -v ./dashboards/e2e
+
 .PHONY: vet
 vet: ## run go vet
-	$(GO) vet ./...
+	$(GO) vet -tags e2e ./...
 
 .PHONY: lint
 lint: ## run golangci-lint as .golangci.yml has it
