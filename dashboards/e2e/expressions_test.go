@@ -16,9 +16,6 @@ import (
 var neverInTheDemo = map[string]string{
 	"Magpipe / Exporter health: Budget B": "the simulated API sends no X-RateLimit headers",
 	"Magpipe / Exporter health: Budget C": "the simulated API sends no X-RateLimit headers",
-
-	"batch_id:magpipe_batch_call_window_left:seconds":                                             "it needs a day of history",
-	`MagpipeCampaignMissesItsWindow {__name__="batch_id:magpipe_batch_call_window_left:seconds"}`: "it needs a day of history",
 }
 
 // notAlways are expressions that have a result at times only, and why.
