@@ -38,6 +38,15 @@ soak: ## hold budget and freshness on the whole grid and print the table
 	$(GO) test -timeout 3h -run TestTheBudgetIsHeldAndDataIsFresh ./collector -soak=$(CURDIR)/dist/soak.md
 	@sort -t'|' -k2,2V -k3,3n -k4,4n -k5,5n -k6,6n -k7,7n dist/soak.md
 
+# Needs Linux, and python3 for the script. The peer is pinned in a module of its own, like the linter.
+peer := github.com/prometheus-community/json_exporter
+
+.PHONY: compare
+compare: build ## measure CPU, wall and memory beside json_exporter and a plain script
+	@mkdir -p dist
+	$(GO) build -modfile=tools/compare/json_exporter/go.mod -o dist/json_exporter $(peer)
+	$(GO) run ./tools/compare
+
 # One process at a time, so that ratios stand for the code; COUNT=10 and benchstat tell how much they vary.
 COUNT ?= 1
 
