@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&s.python, "python", "python3", "the `binary` that runs the script")
 	flags.StringVar(&s.script, "script", "tools/compare/script.py", "the script's `file`")
 	flags.IntVar(&s.rounds, "rounds", 30, "scrapes of each that count, at most")
-	flags.DurationVar(&s.perTable, "per-table", 45*time.Second, "no round of a table begins later")
+	flags.DurationVar(&s.perTable, "per-table", 40*time.Second, "no round of a table begins later")
 	flags.StringVar(&s.only, "only", "", "one table: 50, 500, 1000, gets or memory")
 	if err := flags.Parse(args); err != nil {
 		return err
