@@ -72,6 +72,7 @@ func (s *settings) parse(args []string, out io.Writer) error {
 	s.Settings = kingpinflag.AddFlags(app)
 	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.once)
 	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.server.Path)
+	app.Flag("web.enable-pprof", "Serve profiles of the process under /debug/pprof/.").BoolVar(&s.server.Profiles)
 	s.server.Web = webflag.AddFlags(app, ":10240")
 	if _, err := app.Parse(args); err != nil {
 		return fmt.Errorf("%w (--help shows the flags)", err)

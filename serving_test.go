@@ -141,9 +141,9 @@ func TestBasicAuthenticationCoversEveryEndpoint(t *testing.T) {
 	if err := os.WriteFile(config, []byte(users), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, nil, "--demo", "--web.config.file="+config)
+	p := start(t, nil, "--demo", "--web.enable-pprof", "--web.config.file="+config)
 	signedIn := strings.Replace(p.url, "http://", "http://prometheus:open%20sesame@", 1)
-	for _, path := range []string{"/metrics", "/-/healthy", "/-/ready", "/"} {
+	for _, path := range []string{"/metrics", "/-/healthy", "/-/ready", "/", "/debug/pprof/", "/debug/pprof/heap"} {
 		if a := get(t, p.url+path); a.status != http.StatusUnauthorized || strings.Contains(a.body, "magpipe") {
 			t.Errorf("%s answers a stranger with %d", path, a.status)
 		}

@@ -34,7 +34,7 @@ func server(t *testing.T, account *simulator.Account) *exposition.Server {
 		t.Fatal(err)
 	}
 	c := collector.New(collector.Config{
-		API:        apiclient.Config{URL: url, Key: key, Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500}), Transport: account.Client().Transport},
+		API:        apiclient.Config{URL: url, Key: key, Timeout: time.Hour, Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500}), Transport: account.Client().Transport},
 		MaxBatches: 10, MinRefresh: 10 * time.Second, FinishedRetention: time.Hour, MaxStaleness: 5 * time.Minute,
 	})
 	t.Cleanup(c.Close)
@@ -166,6 +166,12 @@ func TestAPathThatAMuxWouldReadOtherwiseIsRefused(t *testing.T) {
 		s := exposition.Server{Path: path}
 		if err := s.Check(); (err == nil) != ok {
 			t.Errorf("%q: %v", path, err)
+		}
+	}
+	for path, ok := range map[string]bool{"/debug/pprof": true, "/debug/pprof/": false, "/debug/pprof/heap": false} {
+		profiles, plain := exposition.Server{Path: path, Profiles: true}, exposition.Server{Path: path}
+		if err := profiles.Check(); (err == nil) != ok || plain.Check() != nil {
+			t.Errorf("%q with profiles: %v", path, err)
 		}
 	}
 }

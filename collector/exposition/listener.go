@@ -1,0 +1,74 @@
+package exposition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
+)
+
+// What a client gets. Nobody holds a connection, or what serves it, for longer.
+const (
+	maxHeader    = 64 << 10
+	readTimeout  = 10 * time.Second // for the TLS handshake, and for a request with its body
+	writeTimeout = 30 * time.Second // to take an answer, from when it is ready
+	idleTimeout  = 5 * time.Minute  // between two requests: longer than usual scrape intervals
+	drainTimeout = 4 * time.Second  // at the end: a stop takes less than 5 s, whatever the clients do
+)
+
+// HTTPServer serves every endpoint and holds its clients to limits, once it is
+// given a listener.
+func (s *Server) HTTPServer() (*http.Server, error) {
+	handler, err := s.Handler()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Server{
+		Handler: handler,
+		// It does not cancel a scrape that waits longer: net/http lifts it when it calls the handler. A body is not read by
+		// any handler, and by net/http up to 256 KiB, to use the connection again.
+		ReadTimeout:    readTimeout,
+		WriteTimeout:   writeTimeout, // what a scrape waits does not count
+		IdleTimeout:    idleTimeout,
+		MaxHeaderBytes: maxHeader,
+		// WriteTimeout ends streams of HTTP/2, not the connection below.
+		HTTP2:    &http.HTTP2Config{WriteByteTimeout: writeTimeout},
+		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn), // such as a TLS handshake that failed
+	}, nil
+}
+
+// ListenAndServe starts with a refresh and serves until the context is done.
+// Scrapes that are running then have 4 s to end.
+func (s *Server) ListenAndServe(ctx context.Context) error {
+	if err := web.Validate(*s.Web.WebConfigFile); err != nil {
+		return fmt.Errorf("--web.config.file=%s: %w", *s.Web.WebConfigFile, err)
+	}
+	server, err := s.HTTPServer()
+	if err != nil {
+		return err
+	}
+	s.Collector.Begin()
+	failed := make(chan error, 1)
+	go func() { failed <- web.ListenAndServe(server, s.Web, s.Logger) }()
+	select {
+	case err := <-failed:
+		if listen, ok := errors.AsType[*net.OpError](err); ok && listen.Op == "listen" {
+			return fmt.Errorf("--web.listen-address: %w", err)
+		}
+		return err
+	case <-ctx.Done():
+	}
+	s.Logger.Info("Stopping, running scrapes are answered with what is known")
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	s.Collector.Close() // or they would wait for a refresh that may take longer
+	if err := server.Shutdown(drain); err != nil {
+		return server.Close()
+	}
+	return nil
+}
