@@ -2,10 +2,7 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -104,41 +101,6 @@ func TestWrongCommandLineExitsWith2AndOneLineThatNamesTheFlag(t *testing.T) {
 			if got.out != "" || strings.Count(got.err, "\n") != 1 {
 				t.Errorf("there is more than one line:\n%s%s", got.out, got.err)
 			}
-		})
-	}
-}
-
-func TestWhatKeepsItFromServingExitsWith1AndOneErrorThatSaysWhat(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	empty, broken := filepath.Join(dir, "empty"), filepath.Join(dir, "web.yml")
-	for path, content := range map[string]string{empty: "\n", broken: "basic_auth: none\n"} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = taken.Close() })
-	const free = "--web.listen-address=127.0.0.1:0"
-	rows := []struct {
-		name, says string
-		args       []string
-	}{
-		{"no key", "--api.key-file", nil},
-		{"no key file", filepath.Join(dir, "missing"), []string{"--api.key-file=" + filepath.Join(dir, "missing")}},
-		{"empty key file", empty, []string{"--api.key-file=" + empty}},
-		{"key file is a directory", dir, []string{"--api.key-file=" + dir}},
-		{"port taken", taken.Addr().String(), []string{"--demo", "--web.listen-address=" + taken.Addr().String()}},
-		{"no web config", "--web.config.file=" + filepath.Join(dir, "none.yml"), []string{"--demo", free, "--web.config.file=" + filepath.Join(dir, "none.yml")}},
-		{"broken web config", "--web.config.file=" + broken, []string{"--demo", free, "--web.config.file=" + broken}},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			execute(t, nil, row.args...).wantOneError(t, 1, row.says)
 		})
 	}
 }

@@ -103,7 +103,11 @@ type outcome struct {
 
 func execute(t *testing.T, env []string, args ...string) outcome {
 	t.Helper()
-	cmd := command(env, args...)
+	return conclude(t, command(env, args...))
+}
+
+func conclude(t *testing.T, cmd *exec.Cmd) outcome {
+	t.Helper()
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })

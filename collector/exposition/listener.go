@@ -2,11 +2,10 @@ package exposition
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -46,7 +45,8 @@ func (s *Server) HTTPServer() (*http.Server, error) {
 // Scrapes that are running then have 4 s to end.
 func (s *Server) ListenAndServe(ctx context.Context) error {
 	if err := web.Validate(*s.Web.WebConfigFile); err != nil {
-		return fmt.Errorf("--web.config.file=%s: %w", *s.Web.WebConfigFile, err)
+		oneLine := strings.Join(strings.Fields(err.Error()), " ") // YAML has one for each of its errors
+		return fmt.Errorf("--web.config.file=%s: %s", *s.Web.WebConfigFile, oneLine)
 	}
 	server, err := s.HTTPServer()
 	if err != nil {
@@ -57,10 +57,10 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 	go func() { failed <- web.ListenAndServe(server, s.Web, s.Logger) }()
 	select {
 	case err := <-failed:
-		if listen, ok := errors.AsType[*net.OpError](err); ok && listen.Op == "listen" {
-			return fmt.Errorf("--web.listen-address: %w", err)
+		if *s.Web.WebSystemdSocket {
+			return fmt.Errorf("--web.systemd-socket: %w", err)
 		}
-		return err
+		return fmt.Errorf("--web.listen-address: %w", err)
 	case <-ctx.Done():
 	}
 	s.Logger.Info("Stopping, running scrapes are answered with what is known")
