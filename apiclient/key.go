@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 )
@@ -21,6 +23,7 @@ type Key struct {
 	mu     sync.Mutex
 	value  string
 	failed bool
+	open   bool // to others, when last looked at
 }
 
 // KeySource tells where the key comes from: a file of at most 4 KiB, or else a
@@ -28,7 +31,7 @@ type Key struct {
 type KeySource struct {
 	File  string
 	Value string      // used where File is ""
-	Warn  func(error) // told once when the file can't be read any more; may be nil
+	Warn  func(error) // told once when the file can't be read any more, and once when others may read it; may be nil
 }
 
 // Open reads the key. It errs if there is none, or none that can stand in an
@@ -44,11 +47,11 @@ func (s KeySource) Open() (*Key, error) {
 		}
 		return &Key{value: value}, nil
 	}
-	value, err := readKey(s.File)
-	if err != nil {
+	k := &Key{path: s.File, warn: s.Warn}
+	if err := k.read(); err != nil {
 		return nil, err
 	}
-	return &Key{path: s.File, warn: s.Warn, value: value}, nil
+	return k, nil
 }
 
 // Value is the key as it is now.
@@ -58,43 +61,67 @@ func (k *Key) Value() string {
 	if k.path == "" {
 		return k.value
 	}
-	value, err := readKey(k.path)
-	if err == nil {
-		k.value, k.failed = value, false
-		return value
+	err := k.read()
+	if err != nil && !k.failed {
+		k.tell(fmt.Errorf("the last API key is kept: %w", err))
 	}
-	if !k.failed && k.warn != nil {
-		k.warn(fmt.Errorf("the last API key is kept: %w", err))
-	}
-	k.failed = true
+	k.failed = err != nil
 	return k.value
 }
 
-func readKey(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return "", fmt.Errorf("read the key file %s: it is no regular file, reading it might wait for ever", path)
+func (k *Key) tell(err error) {
+	if k.warn != nil {
+		k.warn(err)
 	}
+}
+
+func (k *Key) read() error {
+	value, mode, err := readKey(k.path)
 	if err != nil {
-		return "", fmt.Errorf("read the key file: %w", err)
+		return err
+	}
+	k.value = value
+	open := openToOthers(mode)
+	if open && !k.open {
+		k.tell(fmt.Errorf("mode %04o of the key file %s lets every user of the host read or replace the API key: "+
+			"take it from others with chmod o=, for a secret of Kubernetes with defaultMode: 0440 and fsGroup", mode.Perm(), k.path))
+	}
+	k.open = open
+	return nil
+}
+
+// openToOthers tells whether users who neither own a file nor are in its group
+// may read or replace what is in it. A group is fine: systemd and Kubernetes
+// hand secrets over that way. On Windows the mode does not tell.
+func openToOthers(mode fs.FileMode) bool {
+	return runtime.GOOS != "windows" && mode.Perm()&0o006 != 0
+}
+
+func readKey(path string) (string, fs.FileMode, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", 0, fmt.Errorf("read the key file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", 0, fmt.Errorf("read the key file %s: it is no regular file, reading it might wait for ever", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("read the key file: %w", err)
+		return "", 0, fmt.Errorf("read the key file: %w", err)
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
-		return "", fmt.Errorf("read the key file: %w", err)
+		return "", 0, fmt.Errorf("read the key file: %w", err)
 	}
 	if len(raw) > maxKeyFile {
-		return "", fmt.Errorf("read the key file %s: it is over 4 KiB, which no key is", path)
+		return "", 0, fmt.Errorf("read the key file %s: it is over 4 KiB, which no key is", path)
 	}
 	value, err := cleanKey(string(raw))
 	if err != nil {
-		return "", fmt.Errorf("read the key file %s: %w", path, err)
+		return "", 0, fmt.Errorf("read the key file %s: %w", path, err)
 	}
-	return value, nil
+	return value, info.Mode(), nil
 }
 
 func cleanKey(raw string) (string, error) {

@@ -2,6 +2,7 @@ package apiclient_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -161,5 +162,91 @@ func TestAFileThatIsNotRegularIsNoKeyFile(t *testing.T) {
 	}
 	if _, err := (apiclient.KeySource{File: path}).Open(); err == nil || !strings.Contains(err.Error(), "regular") {
 		t.Errorf("a pipe, which would block: %v", err)
+	}
+}
+
+func TestAKeyFileThatOthersMayUseIsWarnedOfOncePerChange(t *testing.T) {
+	path, write := keyFile(t, key)
+	chmod := func(mode fs.FileMode) {
+		t.Helper()
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for mode, warned := range map[fs.FileMode]bool{
+		0o400: false, 0o600: false, 0o440: false, 0o640: false, 0o660: false, 0o750: false, 0o601: false,
+		0o444: true, 0o644: true, 0o604: true, 0o602: true, 0o666: true,
+	} {
+		chmod(mode)
+		var warnings []string
+		if _, err := (apiclient.KeySource{File: path, Warn: func(err error) { warnings = append(warnings, err.Error()) }}).Open(); err != nil {
+			t.Errorf("%04o: %v", mode, err)
+		}
+		if (len(warnings) == 1) != warned || len(warnings) > 1 {
+			t.Errorf("%04o: warnings %q", mode, warnings)
+		}
+		if warned && (!strings.Contains(warnings[0], path) || !strings.Contains(warnings[0], fmt.Sprintf("%04o", mode)) || strings.Contains(warnings[0], key)) {
+			t.Errorf("%04o: %s", mode, warnings[0])
+		}
+	}
+
+	warnings := 0
+	k, err := apiclient.KeySource{File: path, Warn: func(error) { warnings++ }}.Open()
+	chmod(0o600)
+	k.Value()
+	warnings = 0
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		do   func()
+		want int
+	}{
+		{func() { chmod(0o644) }, 1},
+		{func() {}, 1},
+		{func() { chmod(0o666); write("second") }, 1},
+		{func() { chmod(0o600) }, 1},
+		{func() { chmod(0o604) }, 2},
+		{func() { chmod(0o400) }, 2},
+	} {
+		step.do()
+		if k.Value(); warnings != step.want {
+			t.Errorf("step %d: %d warnings, want %d", i, warnings, step.want)
+		}
+	}
+	chmod(0o644)
+	if _, err := (apiclient.KeySource{File: path}).Open(); err != nil {
+		t.Errorf("with nobody to warn: %v", err)
+	}
+}
+
+func TestALinkIsFollowedWhereItsTargetIsReplaced(t *testing.T) {
+	// As Kubernetes does it: key -> now/key, now -> a directory that is another one after each change.
+	dir := t.TempDir()
+	turn := func(name, content string) {
+		t.Helper()
+		err := errors.Join(
+			os.Mkdir(filepath.Join(dir, name), 0o700),
+			os.WriteFile(filepath.Join(dir, name, "key"), []byte(content), 0o400),
+			os.Symlink(name, filepath.Join(dir, "next")),
+			os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "now")),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn("a", "first\n")
+	path := filepath.Join(dir, "key")
+	if err := os.Symlink(filepath.Join("now", "key"), path); err != nil {
+		t.Fatal(err)
+	}
+	var warnings []error
+	k, err := apiclient.KeySource{File: path, Warn: func(err error) { warnings = append(warnings, err) }}.Open()
+	if err != nil || k.Value() != "first" {
+		t.Fatal(err)
+	}
+	turn("b", "second\n")
+	if got := k.Value(); got != "second" || warnings != nil {
+		t.Errorf("%q, warnings %v", got, warnings)
 	}
 }
