@@ -12,8 +12,9 @@ stamp   := github.com/prometheus/common/version
 ldflags  = -X $(stamp).Version=$(VERSION) -X $(stamp).Revision=$(REVISION) \
            -X $(stamp).Branch=$(BRANCH) -X $(stamp).BuildDate=$(BUILD_DATE)
 
-# The linter's version is pinned in a module of its own, so that the exporter's dependencies stay its own.
-golangci := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
+# The versions of the tools are pinned in modules of their own, so that the exporter's dependencies stay its own.
+golangci    := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
+govulncheck := $(GO) tool -modfile=tools/vuln/go.mod govulncheck
 
 .PHONY: help
 help: ## list the targets
@@ -83,6 +84,13 @@ vet: ## run go vet
 .PHONY: lint
 lint: ## run golangci-lint as .golangci.yml has it
 	$(golangci) run
+
+# Where the database of known vulnerabilities is: a mirror of it, or file:// and a directory, will do.
+VULNDB ?= https://vuln.go.dev
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what the code calls; needs the database at VULNDB
+	$(govulncheck) -db $(VULNDB) ./...
 
 .PHONY: fmt
 fmt: ## format the code
