@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"maps"
 	"os"
 	"regexp"
@@ -139,4 +140,42 @@ func described(t *testing.T) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+func TestEachPromiseOfSECURITYIsHeldByTests(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, form := map[string]bool{}, regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
+	here := os.DirFS(".")
+	err = fs.WalkDir(here, ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := fs.ReadFile(here, path)
+		for _, m := range form.FindAllSubmatch(source, -1) {
+			tests[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	promises := regexp.MustCompile(`(?m)^\| ([A-Z][^|]+) \| ([^|]+) \|$`).FindAllStringSubmatch(string(raw), -1)
+	if len(promises) == 0 {
+		t.Error("there is no promise")
+	}
+	for _, m := range promises {
+		named := regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(m[2], -1)
+		if len(named) == 0 {
+			t.Errorf("no test holds this promise: %s", m[1])
+		}
+		for _, name := range named {
+			if !tests[name[1]] {
+				t.Errorf("%s, which is to hold a promise, does not exist", name[1])
+			}
+		}
+	}
 }

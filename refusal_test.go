@@ -48,7 +48,7 @@ func TestWhatKeepsItFromServingExitsWith1AndOneErrorThatSaysWhat(t *testing.T) {
 
 func TestABadWebConfigExitsWith1AndOneErrorThatSaysWhat(t *testing.T) {
 	t.Parallel()
-	ours := newAuthority(t)
+	ours := newIssuer(t)
 	cert, key := ours.issue(t, x509.ExtKeyUsageServerAuth)
 	_, otherKey := ours.issue(t, x509.ExtKeyUsageServerAuth)
 	for name, row := range map[string]struct{ config, says string }{
@@ -82,7 +82,7 @@ func TestABadWebConfigExitsWith1AndOneErrorThatSaysWhat(t *testing.T) {
 
 func TestAFileThatMayNotBeReadExitsWith1AndOneErrorThatSaysWhich(t *testing.T) {
 	t.Parallel()
-	cert, key := newAuthority(t).issue(t, x509.ExtKeyUsageServerAuth)
+	cert, key := newIssuer(t).issue(t, x509.ExtKeyUsageServerAuth)
 	dir := files(t, map[string][]byte{"web.yml": []byte(serverOnly), "server.crt": cert, "server.key": key, "api.key": []byte(madeUpKey)})
 	for path, mode := range map[string]os.FileMode{"..": 0o755, ".": 0o755, "web.yml": 0o644, "server.crt": 0o644, "server.key": 0o000, "api.key": 0o000} {
 		if err := os.Chmod(filepath.Join(dir, path), mode); err != nil {

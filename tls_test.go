@@ -19,22 +19,22 @@ import (
 	"time"
 )
 
-// authority is a certificate authority of one test.
-type authority struct {
+// issuer is a certificate authority of one test.
+type issuer struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	pem  []byte
 }
 
-func newAuthority(t *testing.T) *authority {
+func newIssuer(t *testing.T) *issuer {
 	t.Helper()
-	a := &authority{}
+	a := &issuer{}
 	a.key, a.cert, a.pem = sign(t, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, a)
 	return a
 }
 
 // sign makes a certificate of a form and its key; that of an authority without a key is its own.
-func sign(t *testing.T, form *x509.Certificate, by *authority) (*ecdsa.PrivateKey, *x509.Certificate, []byte) {
+func sign(t *testing.T, form *x509.Certificate, by *issuer) (*ecdsa.PrivateKey, *x509.Certificate, []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,7 +60,7 @@ func sign(t *testing.T, form *x509.Certificate, by *authority) (*ecdsa.PrivateKe
 }
 
 // issue makes the two files of a server or a client, as PEM.
-func (a *authority) issue(t *testing.T, usage x509.ExtKeyUsage) (cert, key []byte) {
+func (a *issuer) issue(t *testing.T, usage x509.ExtKeyUsage) (cert, key []byte) {
 	t.Helper()
 	made, _, cert := sign(t, &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{usage}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, a)
 	raw, err := x509.MarshalPKCS8PrivateKey(made)
@@ -71,7 +71,7 @@ func (a *authority) issue(t *testing.T, usage x509.ExtKeyUsage) (cert, key []byt
 }
 
 // client trusts the authority, and shows a certificate of another where one is given.
-func (a *authority) client(t *testing.T, shown *authority) *http.Client {
+func (a *issuer) client(t *testing.T, shown *issuer) *http.Client {
 	t.Helper()
 	config := &tls.Config{RootCAs: x509.NewCertPool()}
 	config.RootCAs.AddCert(a.cert)
@@ -131,7 +131,7 @@ func everyEndpoint() []string {
 
 func TestTLSClientCertificatesAndPasswordsCoverEveryEndpoint(t *testing.T) {
 	t.Parallel()
-	ours, other := newAuthority(t), newAuthority(t)
+	ours, other := newIssuer(t), newIssuer(t)
 	cert, key := ours.issue(t, x509.ExtKeyUsageServerAuth)
 	for name, config := range map[string]string{"TLS": serverOnly, "certificates": bothSides, "passwords": serverOnly + users, "both": bothSides + users} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestTLSClientCertificatesAndPasswordsCoverEveryEndpoint(t *testing.T) {
 
 func TestTLSIsAtLeast12AndACertificateIsRenewedWithoutARestart(t *testing.T) {
 	t.Parallel()
-	ours, next := newAuthority(t), newAuthority(t)
+	ours, next := newIssuer(t), newIssuer(t)
 	cert, key := ours.issue(t, x509.ExtKeyUsageServerAuth)
 	dir := files(t, map[string][]byte{"web.yml": []byte(serverOnly), "server.crt": cert, "server.key": key})
 	p := start(t, nil, "--demo", "--web.config.file="+filepath.Join(dir, "web.yml"))
