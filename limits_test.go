@@ -36,6 +36,7 @@ func ask(t *testing.T, p *process, head string, more io.Reader) (a answer, sent 
 	go func() {
 		resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: strings.Fields(head)[0]})
 		if err == nil {
+			defer resp.Body.Close()
 			body, _ := io.ReadAll(resp.Body) // it may be cut where the rest of the request is refused
 			a = answer{resp.StatusCode, resp.Header, string(body)}
 		}

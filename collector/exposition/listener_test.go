@@ -153,6 +153,7 @@ func TestAClientThatDoesNotTakeItsPageHoldsUpNobodyElse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer answer.Body.Close()
 		page, err := io.ReadAll(answer.Body)
 		if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(page), "\nmagpipe_up 1\n") || time.Since(began) > time.Second {
 			t.Errorf("%v, status %d after %v", err, answer.StatusCode, time.Since(began))
