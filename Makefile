@@ -53,7 +53,7 @@ COUNT ?= 1
 
 .PHONY: bench
 bench: ## run the benchmarks; each tells its ratio to what stands beside it
-	$(GO) test -p 1 -cpu 1 -run '^$$' -bench . -count $(COUNT) ./apiclient ./collector
+	$(GO) test -p 1 -cpu 1 -run '^$$' -bench . -count $(COUNT) ./apiclient ./collector/...
 
 # Prometheus and promtool are pinned in a module of their own, too; v0.313.5 of it is Prometheus 3.13.5. The tag leaves
 # out what finds targets in clouds, which is most of the code. It takes some minutes, once.

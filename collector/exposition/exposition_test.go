@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server serves an account on the fake clock of a synctest bubble.
-func server(t *testing.T, account *simulator.Account) *exposition.Server {
+func server(t testing.TB, account *simulator.Account) *exposition.Server {
 	t.Helper()
 	url, err := apiclient.ParseURL("https://magpipe.example", false)
 	if err != nil {
@@ -35,7 +35,7 @@ func server(t *testing.T, account *simulator.Account) *exposition.Server {
 	}
 	c := collector.New(collector.Config{
 		API:        apiclient.Config{URL: url, Key: key, Timeout: time.Hour, Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500}), Transport: account.Client().Transport},
-		MaxBatches: 10, MinRefresh: 10 * time.Second, FinishedRetention: time.Hour, MaxStaleness: 5 * time.Minute,
+		MaxBatches: 500, MinRefresh: 10 * time.Second, FinishedRetention: time.Hour, MaxStaleness: 5 * time.Minute,
 	})
 	t.Cleanup(c.Close)
 	return &exposition.Server{Name: "magpipe_exporter", Collector: c, Path: "/metrics", TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -18,11 +20,17 @@ import (
 func (s *Server) Handler() (http.Handler, error) {
 	registry, mux := s.registry(), http.NewServeMux()
 	exposition := promhttp.HandlerFor(s.whole(registry), promhttp.HandlerOpts{
-		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
-		Registry:          registry,
-		EnableOpenMetrics: true,
+		ErrorLog:           slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
+		Registry:           registry,
+		EnableOpenMetrics:  true,
+		DisableCompression: true,
 	})
-	mux.Handle("GET "+s.Path, promhttp.InstrumentMetricHandler(registry, s.refreshFirst(exposition)))
+	// At this level gzip costs half of what it does at promhttp's, for pages a twentieth larger.
+	compressed, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.EnableZstd(false))
+	if err != nil {
+		return nil, fmt.Errorf("set up the compression: %w", err)
+	}
+	mux.Handle("GET "+s.Path, promhttp.InstrumentMetricHandler(registry, s.refreshFirst(compressed(exposition))))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "healthy") })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if err := s.Collector.Ready(); err != nil {
