@@ -23,21 +23,21 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server serves an account on the fake clock of a synctest bubble.
-func server(t testing.TB, account *simulator.Account) *exposition.Server {
-	t.Helper()
+func server(tb testing.TB, account *simulator.Account) *exposition.Server {
+	tb.Helper()
 	url, err := apiclient.ParseURL("https://magpipe.example", false)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	key, err := apiclient.KeySource{Value: "mgp_test"}.Open()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	c := collector.New(collector.Config{
 		API:        apiclient.Config{URL: url, Key: key, Timeout: time.Hour, Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500}), Transport: account.Client().Transport},
 		MaxBatches: 500, MinRefresh: 10 * time.Second, FinishedRetention: time.Hour, MaxStaleness: 5 * time.Minute,
 	})
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return &exposition.Server{Name: "magpipe_exporter", Collector: c, Path: "/metrics", TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 }
 
