@@ -45,7 +45,7 @@ func BenchmarkCalls(b *testing.B) {
 			before := heap()
 			l := &ledger{}
 			shown := read(l)
-			b.Cleanup(func() { runtime.KeepAlive(shown) })
+			defer runtime.KeepAlive(shown)
 			kept := heap() - before
 			byKey := map[uint64]int64{}
 			beside.CPU(b, func() { read(l) }, beside.Way{Name: "map", Do: func() {

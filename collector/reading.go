@@ -111,7 +111,8 @@ func (t *tally) finish(at time.Time, row *apiclient.Batch) (*reading, []sighting
 	t.read.durations = summarize(durations)
 	// A row without an id can't be told from another, nor followed.
 	followed := slices.DeleteFunc(t.sightings, func(s sighting) bool { return s.key == 0 || s.attempted == 0 })
-	return &t.read, followed, t.odd
+	read := t.read // apart from the tally, which would be kept with it
+	return &read, followed, t.odd
 }
 
 func summarize(durations []time.Duration) statistics {
