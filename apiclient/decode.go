@@ -209,6 +209,9 @@ type allowance struct {
 func (a *allowance) refill() { a.left = maxElement }
 
 func (a *allowance) Read(p []byte) (int, error) {
+	if a.err != nil {
+		return 0, a.err // net/http gives the cause with the first error only
+	}
 	if a.left <= 0 || a.total < 0 {
 		a.err = ErrTooLarge
 		return 0, a.err
