@@ -39,7 +39,7 @@ func (a *account) candidates(began time.Time) []candidate {
 		if recurring(&b.row) {
 			c := a.runsCandidate(id, b)
 			if waiting[id] == 0 {
-				c.rest = max(c.rest, idle)
+				c.rest = a.series[id].restFor(c.rest, idle)
 			}
 			if c.urgency == neverRead || a.rank(b, began) > 0 || waiting[id] > 0 {
 				all = append(all, c)
@@ -105,6 +105,15 @@ func (a *account) waitingRuns() map[string]int {
 func (a *account) idleSeries(waiting map[string]int) time.Duration {
 	idle := max(0, len(a.series)-len(waiting))
 	return max(idleRest, every(float64(idle), idleShare*a.cfg.API.Budget.Refill()))
+}
+
+// restFor is how long a series with nothing to follow rests: what it could not
+// tell is asked for again soon, and less often with each failure.
+func (s *series) restFor(least, idle time.Duration) time.Duration {
+	if s != nil && s.failures > 0 {
+		idle = min(idle, least<<min(s.failures-1, 10))
+	}
+	return max(least, idle)
 }
 
 // every is the time in which a rate per second pays for a price.
