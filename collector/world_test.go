@@ -64,6 +64,13 @@ func inWorld(t *testing.T, arrange func(*simulator.Account), test func(*world), 
 // start begins a process of the exporter's.
 func (w *world) start(cfg collector.Config, limits apiclient.Limits) {
 	w.Helper()
+	cfg.API.Transport = w.account.Client().Transport
+	w.startWith(cfg, limits)
+}
+
+// startWith is start over a way to the account of its own.
+func (w *world) startWith(cfg collector.Config, limits apiclient.Limits) {
+	w.Helper()
 	var err error
 	if cfg.API.URL, err = apiclient.ParseURL("https://magpipe.example/batch-calls", false); err != nil {
 		w.Fatal(err)
@@ -72,7 +79,6 @@ func (w *world) start(cfg collector.Config, limits apiclient.Limits) {
 		w.Fatal(err)
 	}
 	cfg.API.Budget = apiclient.NewBudget(limits)
-	cfg.API.Transport = w.account.Client().Transport
 	cfg.Logger = log.NewLogfmtLogger(w.logged)
 	w.collector = collector.New(cfg)
 	w.registry = prometheus.NewPedanticRegistry()
