@@ -59,35 +59,50 @@ func inOutage(t *testing.T, test func(*outage)) {
 			w.account.Add(simulator.Campaign{ID: id + "-run", Parent: id, Status: "paused", Recipients: 1})
 		}
 		time.Sleep(time.Hour)
-		o := &outage{world: w, front: newFront(w.account)}
-		cfg := collector.Config{MinRefresh: 10 * time.Second, MaxStaleness: 5 * time.Minute, FinishedRetention: time.Hour, MaxBatches: 500}
-		cfg.API.Transport = o.front
-		w.startWith(cfg, apiclient.Limits{PerMinute: 100_000, PerHour: 1_000_000})
-		server := exposition.Server{
-			Name: "magpipe_exporter", Collector: w.collector, Path: "/metrics",
-			TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		}
-		var err error
-		if o.handler, err = server.Handler(); err != nil {
-			t.Fatal(err)
-		}
-		o.began = time.Now()
+		o := w.overTheWire(w.account, collector.Config{
+			MinRefresh: 10 * time.Second, MaxStaleness: 5 * time.Minute, FinishedRetention: time.Hour, MaxBatches: 500,
+		})
 		test(o)
-		o.collector.Close()
-		synctest.Wait()
-		if open := o.front.wire.count(0); open != 0 {
-			t.Errorf("%d connections are open after the end", open)
-		}
-		if err := o.front.server.Close(); err != nil {
-			t.Error(err)
-		}
-	}) // which fails where a goroutine is left
+		o.close()
+	})
+}
+
+// overTheWire starts an exporter that serves pages and reaches an API over a network in memory.
+func (w *world) overTheWire(api http.Handler, cfg collector.Config) *outage {
+	w.Helper()
+	o := &outage{world: w, front: newFront(api)}
+	cfg.API.Transport = o.front
+	w.startWith(cfg, apiclient.Limits{PerMinute: 100_000, PerHour: 1_000_000})
+	server := exposition.Server{
+		Name: "magpipe_exporter", Collector: w.collector, Path: "/metrics",
+		TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	var err error
+	if o.handler, err = server.Handler(); err != nil {
+		w.Fatal(err)
+	}
+	o.began = time.Now()
+	return o
+}
+
+// close ends the exporter and then the network; the bubble of the fake clock fails where a goroutine is left.
+func (o *outage) close() {
+	o.Helper()
+	o.collector.Close()
+	synctest.Wait()
+	if open := o.front.wire.count(0); open != 0 {
+		o.Errorf("%d connections are open after the end", open)
+	}
+	if err := o.front.server.Close(); err != nil {
+		o.Error(err)
+	}
 }
 
 // get asks an endpoint of the exporter, as Prometheus would.
-func (o *outage) get(path string) (status int, body string) {
+func (o *outage) get(path string, accept ...string) (status int, body string) {
 	o.Helper()
 	r := httptest.NewRequestWithContext(o.Context(), http.MethodGet, path, http.NoBody)
+	r.Header["Accept"] = accept
 	r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "10")
 	w := httptest.NewRecorder()
 	o.handler.ServeHTTP(w, r)
