@@ -39,6 +39,12 @@ soak: ## hold budget and freshness on the whole grid and print the table
 	$(GO) test -timeout 3h -run TestTheBudgetIsHeldAndDataIsFresh ./collector -soak=$(CURDIR)/dist/soak.md
 	@sort -t'|' -k2,2V -k3,3n -k4,4n -k5,5n -k6,6n -k7,7n dist/soak.md
 
+LOADTIME ?= 10m
+
+.PHONY: load
+load: ## have fifty scrapers scrape for LOADTIME, with the race detector and without
+	$(GO) test -timeout 3h -run TestFiftyScrapers -v -load=$(LOADTIME) .
+
 FUZZTIME ?= 10s
 
 .PHONY: fuzz

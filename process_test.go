@@ -26,7 +26,12 @@ type process struct {
 // start runs the binary with an environment of its own on a free port, and ends it with the test.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: command(env, append(args, "--web.listen-address=127.0.0.1:0")...), ended: make(chan struct{})}
+	return startProgram(t, binary, env, args...)
+}
+
+func startProgram(t *testing.T, program string, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: commandOf(program, env, append(args, "--web.listen-address=127.0.0.1:0")...), ended: make(chan struct{})}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -51,8 +56,10 @@ func start(t *testing.T, env []string, args ...string) *process {
 	return p
 }
 
-func command(env []string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(context.Background(), binary, args...)
+func command(env []string, args ...string) *exec.Cmd { return commandOf(binary, env, args...) }
+
+func commandOf(program string, env []string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(context.Background(), program, args...)
 	cmd.Env = append([]string{}, env...)
 	return cmd
 }
