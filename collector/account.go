@@ -12,9 +12,8 @@ import (
 type account struct {
 	cfg     *Config
 	inst    *instruments
-	started time.Time     // of the process, by our clock
-	skew    time.Duration // the API's clock less ours, rounded down; from the first answer's Date
-	skewed  bool          // skew is known
+	started time.Time // of the process, by our clock
+	clock   apiClock
 	seed    maphash.Seed
 
 	batches    map[string]*batch
@@ -54,8 +53,8 @@ func newAccount(cfg *Config, inst *instruments) *account {
 
 // meet keeps what the headers of an answer tell.
 func (a *account) meet(e apiclient.Exchange) {
-	if !e.Date.IsZero() && !a.skewed {
-		a.skew, a.skewed = e.Date.Sub(e.DateAt), true
+	if !e.Date.IsZero() {
+		a.clock.hear(e.Date.Sub(e.DateAt))
 	}
 	if e.RateLimit.Limit > 0 {
 		a.rateLimit = e.RateLimit
@@ -64,7 +63,7 @@ func (a *account) meet(e apiclient.Exchange) {
 }
 
 // startedByAPI is the start of the process by the API's clock.
-func (a *account) startedByAPI() time.Time { return a.started.Add(a.skew) }
+func (a *account) startedByAPI() time.Time { return a.started.Add(a.clock.first) }
 
 // watermark stands in for the ledger of a batch that was dropped.
 type watermark struct {
@@ -122,13 +121,13 @@ func (a *account) firstSight(b *batch, row *apiclient.Batch) {
 	}
 	switch {
 	case !row.CompletedAt.IsZero() && !row.CompletedAt.Before(row.StartedAt):
-		b.endedAt = row.CompletedAt.Add(-a.skew)
+		b.endedAt = a.clock.ours(row.CompletedAt)
 	case !row.UpdatedAt.IsZero():
-		b.endedAt = row.UpdatedAt.Add(-a.skew)
+		b.endedAt = a.clock.ours(row.UpdatedAt)
 	}
 	mark, returned := a.watermarks[row.ID]
 	news := !returned || mark.of != fingerprintOf(row) || a.retained(b, time.Now())
-	b.owed = news && !template(row) && !b.endedAt.Before(a.started)
+	b.owed = news && !template(row) && !b.endedAt.Add(a.clock.skew).Before(a.startedByAPI())
 }
 
 // follow notes what changed since a batch was seen last.

@@ -74,6 +74,6 @@ func (a *account) dropLedger(id string) {
 	if b == nil || b.ledger == nil {
 		return
 	}
-	a.watermarks[id] = watermark{since: b.ledger.watermark(b.reading.at.Add(a.skew + time.Second)), of: fingerprintOf(&b.row)}
+	a.watermarks[id] = watermark{since: b.ledger.watermark(b.reading.at.Add(a.clock.skew + time.Second)), of: fingerprintOf(&b.row)}
 	b.ledger, b.reading, b.shown = nil, nil, nil
 }
