@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 	_ "time/tzdata" // --collector.window-timezone works where the system has no zones
 
@@ -61,9 +62,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	s.server.Logger.Error(err.Error())
+	s.server.Logger.Error(keyForm.ReplaceAllString(err.Error(), "mgp_<hidden>"))
 	return code
 }
+
+// keyForm is what an API key looks like. One that is given in a wrong place, such as for the name of its file, must not
+// end in a log because the error quotes it.
+var keyForm = regexp.MustCompile(`mgp_[0-9A-Za-z]{8,}`)
 
 func (s *settings) parse(args []string, out io.Writer) error {
 	app := kingpin.New(program, "Exposes the batch calls of a Magpipe account as Prometheus metrics.")
