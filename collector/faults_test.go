@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,7 +25,7 @@ type fault struct {
 	pause  time.Duration    // what a 429 asks for
 }
 
-// everyFault are the faults of the matrix. What they remember they remember for one cell.
+// everyFault are the faults of the matrix.
 func everyFault(found map[string]error) []fault {
 	return []fault{
 		{name: "a refused connection", reason: "network", broken: found["refused"]},
@@ -119,19 +120,20 @@ func drip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// overweight answers with rows of 64 MiB and more in all; when asked again, with one row that is too large by itself,
-// which is soon told.
+// overweight answers each action once with rows of 64 MiB and more in all, which takes its time; when asked again, with
+// one row that is too large by itself, which is soon told.
 func overweight() http.HandlerFunc {
 	const row = 512 << 10
 	begin := map[string]string{"list": `{"batches":[`, "list_runs": `{"runs":[`, "get": `{"batch":{},"recipients":[`}
-	filler, first := strings.Repeat("x", row), true
+	filler, told := strings.Repeat("x", row), map[string]bool{}
 	return func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, begin[r.Header.Get(faulty)])
-		if !first {
+		action := r.Header.Get(faulty)
+		_, _ = io.WriteString(w, begin[action])
+		if told[action] {
 			_, _ = io.WriteString(w, `{"goal":"`+filler+filler+filler)
 			return
 		}
-		first = false
+		told[action] = true
 		for range 64<<20/row + 1 {
 			if _, err := io.WriteString(w, `{"goal":"`+filler+`"},`); err != nil {
 				return
@@ -159,10 +161,11 @@ func bomb(w http.ResponseWriter, _ *http.Request) {
 // realErrors are what sockets give where no server is reached. They are provoked once, for they keep no fake time.
 func realErrors(t *testing.T) map[string]error {
 	t.Helper()
-	plain, secure := httptest.NewServer(http.NotFoundHandler()), httptest.NewTLSServer(http.NotFoundHandler())
-	defer secure.Close()
+	plain, secure := httptest.NewServer(http.NotFoundHandler()), httptest.NewUnstartedServer(http.NotFoundHandler())
 	plain.Close()
-	secure.Config.ErrorLog = nil
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
 	names, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)

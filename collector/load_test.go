@@ -48,7 +48,7 @@ func TestThousandsOfBatchesShowNoMoreThanMaxBatches(t *testing.T) {
 			a.Add(simulator.Campaign{ID: fmt.Sprintf("batch-%04d", i), Name: strings.Repeat("n", 300), Recipients: 20, CreatedAt: at(0, 0, 0).Add(time.Duration(i) * time.Millisecond)})
 		}
 	}, func(w *world) {
-		page := w.scrapeFor(10 * time.Minute)
+		page := w.scrapeEach(time.Minute, 10)
 		w.has(page, fmt.Sprintf(`magpipe_batches{status="running"} %d`, batches), `magpipe_list_truncated 0`)
 		series := map[string]int{}
 		for line := range strings.Lines(page) {
@@ -83,11 +83,21 @@ func TestThousandsOfBatchesShowNoMoreThanMaxBatches(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		w.scrapeFor(10 * time.Minute)
+		w.scrapeEach(time.Minute, 10)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		if after.HeapAlloc > before.HeapAlloc+8<<20 {
 			t.Errorf("%d KiB are held after ten minutes more, %d before", after.HeapAlloc>>10, before.HeapAlloc>>10)
 		}
 	}, func(_ *simulator.Options, cfg *collector.Config, _ *apiclient.Limits) { cfg.MaxBatches = most })
+}
+
+// scrapeEach scrapes a number of times and returns the last page.
+func (w *world) scrapeEach(interval time.Duration, times int) string {
+	w.Helper()
+	for range times {
+		time.Sleep(interval)
+		w.collector.Refresh(w.Context())
+	}
+	return w.page()
 }

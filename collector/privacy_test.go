@@ -14,7 +14,7 @@ import (
 )
 
 func TestWhateverTheAPISaysNoSecretOfItLeavesTheExporter(t *testing.T) {
-	const worlds, scrapes = 20, 12
+	const worlds, scrapes = 12, 12
 	secrets, refused := 0, 0
 	for seed := range uint64(worlds) {
 		synctest.Test(t, func(t *testing.T) {
