@@ -45,6 +45,15 @@ LOADTIME ?= 10m
 load: ## have fifty scrapers scrape for LOADTIME, with the race detector and without
 	$(GO) test -timeout 3h -run TestFiftyScrapers -v -load=$(LOADTIME) .
 
+.PHONY: cover
+cover: ## tell how many statements of apiclient and collector the tests run
+	@mkdir -p dist
+	$(GO) test -coverpkg=./apiclient,./collector -coverprofile=dist/cover.out ./apiclient ./collector
+	@awk -F'[ :]' 'NR > 1 { block = $$1 $$2; sub(/\/[^\/]*$$/, "", $$1); \
+		if (!(block in ran)) { all[$$1] += $$3; ran[block] = 0 } \
+		if ($$4 > 0 && !ran[block]) { some[$$1] += $$3; ran[block] = 1 } } \
+		END { for (p in all) printf "%s %.1f %%\n", p, 100 * some[p] / all[p] }' dist/cover.out
+
 FUZZTIME ?= 10s
 
 .PHONY: fuzz
