@@ -24,9 +24,11 @@ func TestADateHeaderThatJumpsByAnHourChangesNoPage(t *testing.T) {
 				w.scrapeAfter(15 * time.Second)
 			}
 			w.end("b")
+			w.account.Add(simulator.Campaign{ID: "late", Recipients: 1})
+			w.account.SetRecipient("late", 0, simulator.Recipient{Status: "failed", AttemptedAt: time.Now(), CompletedAt: time.Now().Add(time.Second)})
 			w.scrapeAfter(15 * time.Second)
 			pages = append(pages, w.scrapeAfter(15*time.Second))
-			w.has(pages[0], `magpipe_calls_started_total 8`)
+			w.has(pages[0], `magpipe_calls_started_total 9`, `magpipe_calls_finished_total{outcome="failed"} 1`)
 		})
 	}
 	for _, page := range pages[1:] {
