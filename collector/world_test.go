@@ -71,15 +71,23 @@ func (w *world) start(cfg collector.Config, limits apiclient.Limits) {
 // startWith is start over a way to the account of its own.
 func (w *world) startWith(cfg collector.Config, limits apiclient.Limits) {
 	w.Helper()
+	w.startAt("https://magpipe.example/batch-calls", cfg, limits)
+}
+
+// startAt is startWith for an API at a place of its own.
+func (w *world) startAt(url string, cfg collector.Config, limits apiclient.Limits) {
+	w.Helper()
 	var err error
-	if cfg.API.URL, err = apiclient.ParseURL("https://magpipe.example/batch-calls", false); err != nil {
+	if cfg.API.URL, err = apiclient.ParseURL(url, false); err != nil {
 		w.Fatal(err)
 	}
 	if cfg.API.Key, err = (apiclient.KeySource{Value: "mgp_test"}).Open(); err != nil {
 		w.Fatal(err)
 	}
 	cfg.API.Budget = apiclient.NewBudget(limits)
-	cfg.Logger = log.NewLogfmtLogger(w.logged)
+	if w.logged != nil {
+		cfg.Logger = log.NewLogfmtLogger(w.logged)
+	}
 	w.collector = collector.New(cfg)
 	w.registry = prometheus.NewPedanticRegistry()
 	w.registry.MustRegister(w.collector)
