@@ -104,6 +104,12 @@ rules: dist/tools/prometheus ## check the alerting rules and run their unit test
 e2e: build dist/tools/prometheus ## run exporter, Prometheus and Alertmanager together; needs Alertmanager installed
 	$(GO) test -tags e2e -count 1 -timeout 15m -v ./dashboards/e2e
 
+# A module of its own, like the linter's.
+.PHONY: dashboards
+dashboards: ## hold the Grafana dashboards to the types that Grafana publishes
+	$(GO) -C tools/grafana vet ./...
+	$(GO) -C tools/grafana test ./...
+
 .PHONY: vet
 vet: ## run go vet
 	$(GO) vet -tags e2e ./...
@@ -111,6 +117,7 @@ vet: ## run go vet
 .PHONY: lint
 lint: ## run golangci-lint as .golangci.yml has it
 	$(golangci) run
+	cd tools/grafana && $(GO) tool -modfile=../lint/go.mod golangci-lint run
 
 # Where the database of known vulnerabilities is: a mirror of it, or file:// and a directory, will do.
 VULNDB ?= https://vuln.go.dev
