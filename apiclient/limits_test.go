@@ -110,7 +110,7 @@ func TestABodyMayHave64MiBAndNoByteMore(t *testing.T) {
 	}
 }
 
-func TestOneElementOverOneMiBIsRefusedBeforeItIsHeld(t *testing.T) {
+func TestOneElementOverItsAllowanceIsRefusedBeforeItIsHeld(t *testing.T) {
 	for name, c := range map[string]struct {
 		start  string
 		goes   io.Reader
@@ -150,7 +150,7 @@ func TestOneElementOverOneMiBIsRefusedBeforeItIsHeld(t *testing.T) {
 	}
 }
 
-func TestAnElementOfNearlyOneMiBIsRead(t *testing.T) {
+func TestAnElementOfNearlyItsAllowanceIsRead(t *testing.T) {
 	name := strings.Repeat("é", (maxElement-200)/2)
 	for range 2 {
 		got, err := list(t, of(t, saying(`{"batches":[{"id":"a","name":"`+name+`"},{"id":"b","name":"`+name+`"}]}`)))
