@@ -40,9 +40,10 @@ func main() {
 // settings are the command line.
 type settings struct {
 	*kingpinflag.Settings
-	server   exposition.Server
-	once     bool
-	answered bool // by --help or --version: there is nothing else to do
+	server      exposition.Server
+	once        bool
+	healthcheck bool
+	answered    bool // by --help or --version: there is nothing else to do
 }
 
 // run is the whole program. It returns the exit code: 2 for a wrong command
@@ -76,6 +77,7 @@ func (s *settings) parse(args []string, out io.Writer) error {
 	app.Terminate(func(int) { s.answered = true })
 	s.Settings = kingpinflag.AddFlags(app)
 	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.once)
+	app.Flag("healthcheck", "Ask the exporter that was started with the same --web flags: exit 0 if it serves, 1 if not.").BoolVar(&s.healthcheck)
 	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.server.Path)
 	app.Flag("web.enable-pprof", "Serve profiles of the process under /debug/pprof/.").BoolVar(&s.server.Profiles)
 	s.server.Web = webflag.AddFlags(app, ":10240")
@@ -85,8 +87,12 @@ func (s *settings) parse(args []string, out io.Writer) error {
 	return s.server.Check()
 }
 
-// start serves until the context is done, or with --once writes one page.
+// start serves until the context is done, writes one page with --once, or asks
+// another process with --healthcheck.
 func (s *settings) start(ctx context.Context, out io.Writer) (err error) {
+	if s.healthcheck {
+		return s.server.Healthcheck(ctx)
+	}
 	api := &s.Collector.API
 	api.Version, api.Budget = version.Version, apiclient.NewBudget(s.Limits)
 	s.Key.Warn = func(err error) { s.server.Logger.Warn(err.Error()) }
