@@ -18,11 +18,25 @@ govulncheck := $(GO) tool -modfile=tools/vuln/go.mod govulncheck
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.* ## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build ./magpipe_exporter, static
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(ldflags)' -o magpipe_exporter .
+
+# docker, podman or buildah. IMAGE_FLAGS=--platform=linux/arm64 builds for another machine.
+CONTAINER   ?= docker
+IMAGE       ?= magpipe_exporter:$(VERSION)
+IMAGE_FLAGS ?=
+
+.PHONY: image
+image: ## build the container image with $(CONTAINER)
+	$(CONTAINER) build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+		--build-arg BRANCH=$(BRANCH) --build-arg BUILD_DATE=$(BUILD_DATE) --tag $(IMAGE) .
+
+.PHONY: image-test
+image-test: ## build the image for amd64 and arm64 and run it; needs root and buildah, no registry
+	bash .ci/image-test
 
 # The race detector needs cgo, hence a C compiler with its headers.
 .PHONY: test
