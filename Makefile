@@ -124,6 +124,16 @@ dashboards: ## hold the Grafana dashboards to the types that Grafana publishes
 	$(GO) -C tools/grafana vet ./...
 	$(GO) -C tools/grafana test -count=1 ./...
 
+# In a module of its own, so that what checks Kubernetes stays out of the exporter.
+# Not from the cache: Go does not see changes of files outside of it.
+.PHONY: deploy
+deploy: ## check what is under deploy/
+	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 ./...
+
+.PHONY: manifests
+manifests: ## write the PrometheusRule from dashboards/rules
+	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 -run PrometheusRule ./... -update
+
 .PHONY: vet
 vet: ## run go vet
 	$(GO) vet -tags e2e ./...
