@@ -124,15 +124,23 @@ dashboards: ## hold the Grafana dashboards to the types that Grafana publishes
 	$(GO) -C tools/grafana vet ./...
 	$(GO) -C tools/grafana test -count=1 ./...
 
-# In a module of its own, so that what checks Kubernetes stays out of the exporter.
-# Not from the cache: Go does not see changes of files outside of it.
+# Each in a module of its own, so that what checks Kubernetes, compose, releases and workflows stays out of the exporter.
+# Not from the cache: Go does not see changes of files outside of these modules.
 .PHONY: deploy
-deploy: ## check what is under deploy/
+deploy: ## check what is under deploy/ and .github/, and the release's settings
 	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 ./...
+	cd tools/release && CGO_ENABLED=0 $(GO) test -count=1 ./...
+	$(GO) tool -modfile=tools/workflows/go.mod actionlint
 
 .PHONY: manifests
 manifests: ## write the PrometheusRule from dashboards/rules
 	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 -run PrometheusRule ./... -update
+
+# Its first run compiles goreleaser, some minutes. It wants a clone that has a remote.
+.PHONY: release-check
+release-check: ## check the release's settings with goreleaser, and build a snapshot for this machine
+	$(GO) tool -modfile=tools/release/go.mod goreleaser check
+	$(GO) tool -modfile=tools/release/go.mod goreleaser build --snapshot --clean --single-target
 
 .PHONY: vet
 vet: ## run go vet
