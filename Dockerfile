@@ -33,7 +33,7 @@ LABEL org.opencontainers.image.title="magpipe_exporter" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$BUILD_DATE" \
       org.opencontainers.image.base.name="$BASE_IMAGE"
-COPY LICENSE /LICENSE
+COPY LICENSE THIRD_PARTY_LICENSES /
 COPY --from=build /magpipe_exporter /magpipe_exporter
 # By number, so that Kubernetes can see that it is not root.
 USER 65532:65532
