@@ -32,13 +32,20 @@ func (d *document) kind() jsontext.Kind { return d.dec.PeekKind() }
 // twice; a token is read once.
 func (d *document) skip() error {
 	token, err := d.dec.ReadToken()
-	if kind := token.Kind(); kind != '{' && kind != '[' {
-		return err
-	}
-	for depth := d.dec.StackDepth(); err == nil && d.dec.StackDepth() >= depth; {
-		_, err = d.dec.ReadToken()
+	if kind := token.Kind(); kind == '{' || kind == '[' {
+		return d.leave()
 	}
 	return err
+}
+
+// leave passes over what is left of the object or array at hand.
+func (d *document) leave() error {
+	for depth := d.dec.StackDepth(); d.dec.StackDepth() >= depth; {
+		if _, err := d.dec.ReadToken(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end errs if anything but white space is left.

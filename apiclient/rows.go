@@ -179,7 +179,7 @@ func (d *document) recipient(each func(Recipient)) error {
 	if _, err := d.dec.ReadToken(); err != nil {
 		return err
 	}
-	for d.kind() != '}' {
+	for wanted := 4; wanted > 0 && d.kind() != '}'; wanted-- {
 		name, err := d.name()
 		if err != nil {
 			return err
@@ -194,13 +194,14 @@ func (d *document) recipient(each func(Recipient)) error {
 		case "completed_at":
 			r.CompletedAt, err = d.timestamp(&r.Odd)
 		default:
+			wanted++
 			err = d.skip()
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if _, err := d.dec.ReadToken(); err != nil {
+	if err := d.leave(); err != nil {
 		return err
 	}
 	each(r)
