@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -67,8 +68,18 @@ func BenchmarkDecode(b *testing.B) {
 				beside.Way{Name: "encoding/json", Do: func() { smallest(b, body) }},
 			)
 			b.ReportMetric(testing.AllocsPerRun(2, decode)/float64(n), "allocs/recipient")
+			b.ReportMetric(allocated(decode)/1024, "KiB/decode")
 		})
 	}
+}
+
+// allocated is how many bytes some work takes in all, which is more than it holds at once.
+func allocated(do func()) float64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // smallest decodes what the exporter needs of a get, and nothing else, with encoding/json.
