@@ -7,7 +7,8 @@ import (
 
 // Batch is one row of list or list_runs, or the batch of a get. A time is zero,
 // and a Count not known, where the API had null, left the key out, or said
-// something impossible; Odd then tells of the last.
+// something impossible; Odd then tells of the last. A text is kept to its first
+// 1024 bytes.
 type Batch struct {
 	ID         string // "" only in a row that can't be told from another
 	Name       string

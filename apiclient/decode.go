@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -69,7 +70,7 @@ func (d *document) cause(err error) error {
 		return nil
 	case d.in.err != nil:
 		return d.in.err
-	case known:
+	case known, errors.Is(err, ErrTooLarge):
 		return err
 	}
 	return &DecodeError{Detail: "not one whole JSON object at byte " + strconv.FormatInt(d.dec.InputOffset(), 10)}
@@ -158,18 +159,30 @@ func (d *document) value() (raw []byte, kind jsontext.Kind, err error) {
 	return value[1 : len(value)-1], kind, nil
 }
 
-// odd makes an Odd from a value that was just read.
-func (d *document) odd(field Field, raw []byte) Odd {
-	return Odd{Field: field, Hash: maphash.Bytes(d.seed, raw)}
+// odd adds an Odd for a value that was just read.
+func (d *document) odd(to *[]Odd, field Field, raw []byte) {
+	if len(*to) < mostOdd {
+		*to = append(*to, Odd{Field: field, Hash: maphash.Bytes(d.seed, raw)})
+	}
 }
 
+// mostOdd is how many odd values of one row are told: more than it has members and days.
+const mostOdd = 32
+
+// text reads a text, of which only the beginning is kept where it is very long.
 func (d *document) text() (string, error) {
 	raw, kind, err := d.value()
 	if err != nil || kind != '"' {
 		return "", err
 	}
+	if len(raw) > longestText {
+		return strings.ToValidUTF8(string(raw[:longestText]), ""), nil
+	}
 	return string(raw), nil
 }
+
+// longestText is more bytes than any label has.
+const longestText = 1024
 
 func (d *document) count(odd *[]Odd) (Count, error) {
 	raw, kind, err := d.value()
@@ -178,7 +191,7 @@ func (d *document) count(odd *[]Odd) (Count, error) {
 	}
 	n, wrong := strconv.ParseInt(string(raw), 10, 64)
 	if kind != '0' || wrong != nil || n < 0 {
-		*odd = append(*odd, d.odd(FieldCount, raw))
+		d.odd(odd, FieldCount, raw)
 		return Count{}, nil
 	}
 	return Count{N: n, Known: true}, nil
@@ -193,7 +206,7 @@ func (d *document) timestamp(odd *[]Odd) (time.Time, error) {
 	}
 	var t time.Time
 	if kind != '"' || t.UnmarshalText(raw) != nil {
-		*odd = append(*odd, d.odd(FieldTimestamp, raw))
+		d.odd(odd, FieldTimestamp, raw)
 		return time.Time{}, nil
 	}
 	return t, nil

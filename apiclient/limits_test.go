@@ -154,7 +154,7 @@ func TestAnElementOfNearlyItsAllowanceIsRead(t *testing.T) {
 	name := strings.Repeat("é", (maxElement-200)/2)
 	for range 2 {
 		got, err := list(t, of(t, saying(`{"batches":[{"id":"a","name":"`+name+`"},{"id":"b","name":"`+name+`"}]}`)))
-		if err != nil || len(got) != 2 || got[0].Name != name || got[1].Name != name {
+		if err != nil || len(got) != 2 || got[0].Name != name[:1024] || got[1].Name != name[:1024] {
 			t.Errorf("%v, %d rows", err, len(got))
 		}
 	}
@@ -174,5 +174,40 @@ func TestReadingManyRecipientsHoldsNone(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if held := after.TotalAlloc - before.TotalAlloc; err != nil || seen != n+1 || held > 1<<20 {
 		t.Errorf("%v, %d recipients, %d KiB allocated for 13 MB", err, seen, held>>10)
+	}
+}
+
+func TestAPageOfFarMoreRowsThanWereAskedForIsRefused(t *testing.T) {
+	page := func(rows int) string {
+		var body strings.Builder
+		body.WriteString(`{"batches":[`)
+		for i := range rows {
+			if i > 0 {
+				body.WriteByte(',')
+			}
+			body.WriteString(`{"id":"` + strconv.Itoa(i) + `"}`)
+		}
+		return body.String() + `]}`
+	}
+	for rows, want := range map[int]error{1000: nil, 1001: apiclient.ErrTooLarge} {
+		c := connect(t, apiclient.Config{Transport: exactly(page(rows)), PageSize: 500})
+		if _, err := c.Batches().Next(t.Context(), paid(t)); !errors.Is(err, want) || (want == nil && err != nil) {
+			t.Errorf("%d rows: %v", rows, err)
+		}
+	}
+}
+
+func TestOfALongTextOrManyOddValuesOnlySomeAreKept(t *testing.T) {
+	days := strings.Repeat(`"x",`, 10_000) + `"x"`
+	body := `{"batches":[{"id":"b","name":"` + strings.Repeat("花", 10_000) + `","window_days":[` + days + `]}]}`
+	rows, err := whole(t, body).Batches().Next(t.Context(), paid(t))
+	if err != nil || len(rows) != 1 {
+		t.Fatal(err, rows)
+	}
+	if name := rows[0].Name; len([]rune(name)) < 256 || len(name) > 1024 || strings.Trim(name, "花") != "" {
+		t.Errorf("%d bytes of the name are kept: %q", len(name), name)
+	}
+	if n := len(rows[0].Odd); n == 0 || n > 32 {
+		t.Errorf("%d odd values are kept", n)
 	}
 }

@@ -113,7 +113,7 @@ func (d *document) batchStatus(b *Batch) error {
 		return err
 	}
 	if b.Status = parseBatchStatus(raw); b.Status == BatchUnknown {
-		b.Odd = append(b.Odd, d.odd(FieldBatchStatus, raw))
+		d.odd(&b.Odd, FieldBatchStatus, raw)
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (d *document) clock(minute *int, b *Batch) error {
 	read, ok := parseClock(string(raw))
 	if kind != '"' || !ok {
 		b.Window.Odd = true
-		b.Odd = append(b.Odd, d.odd(FieldWindow, raw))
+		d.odd(&b.Odd, FieldWindow, raw)
 		return nil
 	}
 	*minute = read
@@ -143,7 +143,7 @@ func (d *document) days(b *Batch) error {
 	default:
 		raw, _, err := d.value()
 		b.Window.Odd = true
-		b.Odd = append(b.Odd, d.odd(FieldWindow, raw))
+		d.odd(&b.Odd, FieldWindow, raw)
 		return err
 	}
 	if _, err := d.dec.ReadToken(); err != nil {
@@ -159,7 +159,7 @@ func (d *document) days(b *Batch) error {
 			b.Window.Days |= 1 << (raw[0] - '0')
 			continue
 		}
-		b.Odd = append(b.Odd, d.odd(FieldWindow, raw))
+		d.odd(&b.Odd, FieldWindow, raw)
 	}
 	_, err := d.dec.ReadToken()
 	return err
@@ -222,7 +222,7 @@ func (d *document) recipientStatus(r *Recipient) error {
 		return err
 	}
 	if r.Status = parseRecipientStatus(raw); r.Status == RecipientUnknown {
-		r.Odd = append(r.Odd, d.odd(FieldRecipientStatus, raw))
+		d.odd(&r.Odd, FieldRecipientStatus, raw)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (w *Walk) Next(ctx context.Context, permit *Permit) ([]Batch, error) {
 	var rows []Batch
 	w.call.Limit, w.call.Offset = w.client.cfg.PageSize, w.rows
 	err := w.client.exchange(ctx, permit, w.call, func(doc *document) (err error) {
-		rows, err = doc.page(w.call.Action)
+		rows, err = doc.page(w.call)
 		return err
 	})
 	if w.pastTheEnd(err) {
@@ -85,9 +85,14 @@ func (w *Walk) Next(ctx context.Context, permit *Permit) ([]Batch, error) {
 	return w.keep(rows), nil
 }
 
-// page reads the rows of a list or list_runs answer.
-func (d *document) page(action Action) ([]Batch, error) {
-	main := "batches"
+// mostRows is the most rows that a page may have where fewer are asked for: the
+// most that the service sends.
+const mostRows = 1000
+
+// page reads the rows of a list or list_runs answer. It errs with ErrTooLarge
+// where there are far more than were asked for: they are held until all are read.
+func (d *document) page(asked call) ([]Batch, error) {
+	main, action := "batches", asked.Action
 	if action == ActionListRuns {
 		main = "runs"
 	}
@@ -99,6 +104,9 @@ func (d *document) page(action Action) ([]Batch, error) {
 		}
 		found = true
 		return d.elements(func() error {
+			if len(rows) >= max(asked.Limit, mostRows) {
+				return ErrTooLarge
+			}
 			b, err := d.batch()
 			if err == nil {
 				rows = append(rows, b)

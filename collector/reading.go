@@ -75,8 +75,8 @@ func (t *tally) add(r apiclient.Recipient) {
 	for _, odd := range r.Odd {
 		t.see(oddity{field: odd.Field, id: t.batchID, key: r.Key, hash: odd.Hash})
 	}
-	if r.AttemptedAt.IsZero() && !r.Status.Outcome() {
-		return
+	if r.AttemptedAt.IsZero() {
+		return // not called, as far as can be told
 	}
 	t.sightings = append(t.sightings, sighting{
 		key: r.Key, status: r.Status, attempted: micros(r.AttemptedAt), completed: micros(r.CompletedAt),
@@ -110,7 +110,7 @@ func (t *tally) finish(at time.Time, row *apiclient.Batch) (*reading, []sighting
 	}
 	t.read.durations = summarize(durations)
 	// A row without an id can't be told from another, nor followed.
-	followed := slices.DeleteFunc(t.sightings, func(s sighting) bool { return s.key == 0 || s.attempted == 0 })
+	followed := slices.DeleteFunc(t.sightings, func(s sighting) bool { return s.key == 0 })
 	read := t.read // apart from the tally, which would be kept with it
 	return &read, followed, t.odd
 }
