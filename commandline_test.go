@@ -10,7 +10,8 @@ import (
 func TestOnceWritesOnePageAndItsExitCodeTellsWhetherTheListWasRead(t *testing.T) {
 	t.Parallel()
 	good := execute(t, nil, "--demo", "--once")
-	if good.code != 0 || strings.Count(good.err, "\n") != 1 || !strings.Contains(good.err, "simulated account") {
+	if good.code != 0 || strings.Count(good.err, "\n") != 2 || !strings.Contains(good.err, "simulated account") ||
+		!strings.Contains(good.err, "a page of the batch list has been read") {
 		t.Errorf("the exit code is %d, want 0; standard error: %q", good.code, good.err)
 	}
 	if got := metricsOf(t, good.out); got["magpipe_batch_recipients"].Type != "gauge" || samplesOf(good.out)["magpipe_up"] != 1 {
@@ -37,8 +38,11 @@ func TestOnceWritesOnePageAndItsExitCodeTellsWhetherTheListWasRead(t *testing.T)
 
 func TestAVariableThatIsNoSettingIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	got := execute(t, []string{"MAGPIPE_API_KEYFILE=x", "MAGPIPE_COLLECTOR_MINREFRESH=1s", "MAGPIPE_API_TIMEOUT=3s", "MAGPIPE_EXPORTER_PORT=1"}, "--demo", "--once")
-	if got.code != 0 || strings.Count(got.err, "is no setting") != 2 || !strings.Contains(got.err, "name=MAGPIPE_API_KEYFILE") {
+	got := execute(t, []string{
+		"MAGPIPE_API_KEYFILE=x", "MAGPIPE_COLLECTOR_MINREFRESH=1s", "MAGPIPE_APIKEY=x", "MAGPIPE_LOG_LEVEL=debug",
+		"MAGPIPE_API_TIMEOUT=3s", "MAGPIPE_EXPORTER_PORT=1", "MAGPIPE_EXPORTER_SERVICE_HOST=x", "MAGPIPE_EXPORTER_PORT_10240_TCP_ADDR=x",
+	}, "--demo", "--once")
+	if got.code != 0 || strings.Count(got.err, "is no setting") != 4 || !strings.Contains(got.err, "name=MAGPIPE_API_KEYFILE") {
 		t.Errorf("the exit code is %d; standard error:\n%s", got.code, got.err)
 	}
 }

@@ -24,7 +24,11 @@ type StatusError struct {
 
 // Error tells the status alone; see Message for the reason.
 func (e *StatusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("the API answered %d %s", e.StatusCode, http.StatusText(e.StatusCode)))
+	said := strings.TrimSpace(fmt.Sprintf("the API answered %d %s", e.StatusCode, http.StatusText(e.StatusCode)))
+	if e.reason() == "unauthorized" {
+		return said + ": it does not accept the key"
+	}
+	return said
 }
 
 // DecodeError is an answer with status 200 that is none: no JSON, cut, of

@@ -42,7 +42,9 @@ func (c *Collector) prepareList(r request) read {
 			}
 			return
 		}
+		before := c.account.list
 		c.account.seeListPage(walk, rows, sent, r.filtered)
+		c.logGood(before, len(rows))
 	}
 }
 
@@ -78,6 +80,17 @@ func (c *Collector) prepareGet(r request) read {
 			return
 		}
 		c.account.seeGet(row, t, sent)
+	}
+}
+
+// logGood logs the first page of the list that could be read, at the start and
+// after failures: or the log would end with what no longer holds.
+func (c *Collector) logGood(before listing, rows int) {
+	switch {
+	case before.goodAt.IsZero():
+		_ = level.Info(c.cfg.Logger).Log("msg", "a page of the batch list has been read", "batches", rows)
+	case before.failures > 0:
+		_ = level.Info(c.cfg.Logger).Log("msg", "the batch list can be read again", "batches", rows, "failures", before.failures)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
 	"magpipe_exporter/collector"
@@ -288,4 +290,25 @@ func TestARefreshTakesNoMoreRoundTripsThanItMust(t *testing.T) {
 			*l = apiclient.Limits{PerMinute: 6000, PerHour: 300_000}
 		})
 	}
+}
+
+func TestTheLogTellsWhenTheListCanBeRead(t *testing.T) {
+	inWorld(t, func(*simulator.Account) {}, func(w *world) {
+		w.scrape()
+		w.account.Inject(simulator.Fault{Action: "list", Status: 500, Times: 2})
+		w.scrapeFor(5 * time.Minute)
+		var infos []string
+		for line := range strings.Lines(w.logged.String()) {
+			if strings.HasPrefix(line, "level=info") {
+				infos = append(infos, line)
+			}
+		}
+		want := []string{
+			"level=info msg=\"a page of the batch list has been read\" batches=0\n",
+			"level=info msg=\"the batch list can be read again\" batches=0 failures=2\n",
+		}
+		if diff := cmp.Diff(want, infos); diff != "" {
+			t.Error(diff)
+		}
+	})
 }

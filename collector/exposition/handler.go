@@ -60,8 +60,8 @@ func (s *Server) landingPage() (http.Handler, error) {
 		Profiling:   strconv.FormatBool(s.Profiles),
 		Links: []web.LandingLinks{
 			{Address: s.Path, Text: "Metrics"},
-			{Address: "/-/healthy", Text: "Healthy", Description: "the process serves"},
-			{Address: "/-/ready", Text: "Ready", Description: "a batch list has been read"},
+			{Address: "/-/healthy", Text: "Healthy", Description: "whether the process serves"},
+			{Address: "/-/ready", Text: "Ready", Description: "whether a batch list has been read"},
 		},
 	})
 }

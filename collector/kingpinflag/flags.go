@@ -5,6 +5,7 @@ package kingpinflag
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ type Settings struct {
 	LogFormat     string   // logfmt or json
 	Strangers     []string // environment variables that look like settings and are none
 }
+
+// ofKubernetes are the variables for a service whose name begins with magpipe.
+var ofKubernetes = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT(_\d+_|$)`)
 
 // AddFlags adds the flags under api, collector, scrape and log, and --demo. All
 // but those under log also read an environment variable: MAGPIPE_ and their name
@@ -70,8 +74,8 @@ func AddFlags(app *kingpin.Application) *Settings {
 	return s
 }
 
-// strangers picks the variables that stand under the prefixes of our settings
-// and belong to none: most likely they are misspelt.
+// strangers picks the variables under our prefix that are no settings: most
+// likely they are misspelt. Those that Kubernetes makes of a service's name are not.
 func strangers(app *kingpin.Application, environment []string) (names []string) {
 	known := map[string]bool{"MAGPIPE_API_KEY": true}
 	for _, f := range app.Model().Flags {
@@ -79,10 +83,8 @@ func strangers(app *kingpin.Application, environment []string) (names []string) 
 	}
 	for _, variable := range environment {
 		name, _, _ := strings.Cut(variable, "=")
-		for _, prefix := range []string{"MAGPIPE_API_", "MAGPIPE_COLLECTOR_", "MAGPIPE_SCRAPE_"} {
-			if strings.HasPrefix(name, prefix) && !known[name] {
-				names = append(names, name)
-			}
+		if strings.HasPrefix(name, "MAGPIPE_") && !known[name] && !ofKubernetes.MatchString(name) {
+			names = append(names, name)
 		}
 	}
 	return names
