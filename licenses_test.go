@@ -16,8 +16,8 @@ import (
 
 const thirdParty = "THIRD_PARTY_LICENSES"
 
-// The binaries that people build: what is linked differs between systems.
-var systems = []string{"linux", "darwin", "windows"}
+// Those that releases are for: what is linked differs between systems.
+var systems = []string{"linux", "darwin", "windows", "freebsd"}
 
 // spdx knows licenses by a part of their text. What it does not know, or what
 // is no permissive one, is for somebody to look at before it is linked.
@@ -149,6 +149,9 @@ func written(t *testing.T, modules map[string]linked) string {
 
 func TestLicensesOfAllThatIsLinkedAreKnownAndGoWithTheBinary(t *testing.T) {
 	t.Parallel()
+	if released := "goos: [" + strings.Join(systems, ", ") + "]\n"; !strings.Contains(theText(t, ".goreleaser.yml"), released) {
+		t.Errorf("releases are not for %v: add what is missing here", systems)
+	}
 	modules := linkedModules(t)
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil || len(info.Deps) == 0 {
