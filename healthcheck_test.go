@@ -4,10 +4,12 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +116,38 @@ func TestHealthcheckSaysWhatKeepsItFromAsking(t *testing.T) {
 			t.Parallel()
 			execute(t, nil, "--healthcheck", flag).wantOneError(t, 1, says)
 		})
+	}
+}
+
+func TestHealthcheckFailsWhereAnotherProgramAnswers(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{204, 302, 403, 404, 429, 500, 503} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+			t.Cleanup(other.Close)
+			execute(t, nil, "--healthcheck", "--web.listen-address="+other.Listener.Addr().String()).
+				wantOneError(t, 1, "the answer is "+strconv.Itoa(status)+" "+http.StatusText(status))
+		})
+	}
+}
+
+// One request is let through, and the next one after an hour.
+func TestHealthcheckPassesWhereTheExporterLimitsItsClients(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(config, []byte("rate_limit:\n  interval: 1h\n  burst: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, nil, "--demo", "--web.config.file="+config)
+	flags := []string{"--healthcheck", "--web.config.file=" + config, "--web.listen-address=" + strings.TrimPrefix(p.url, "http://")}
+	for range 2 {
+		if got := execute(t, nil, flags...); got.code != 0 {
+			t.Errorf("the exit code is %d, want 0; standard error: %s", got.code, got.err)
+		}
+	}
+	if got := get(t, p.url+"/-/healthy"); got.status != http.StatusTooManyRequests {
+		t.Errorf("the status is %d, want 429: the test is none", got.status)
 	}
 }
 

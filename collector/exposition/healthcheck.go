@@ -23,43 +23,42 @@ const healthcheckPatience = 5 * time.Second
 
 // Healthcheck asks each listener of a server that was started with the same
 // settings, and errs where one does not serve. It has no password and no client
-// certificate: being turned away for want of one is an answer too.
+// certificate: being turned away for want of one is an answer too, and so is
+// being one client too many where the settings limit them.
 func (s *Server) Healthcheck(ctx context.Context) error {
 	if s.Web.WebSystemdSocket != nil && *s.Web.WebSystemdSocket {
 		return errors.New("--healthcheck can't know the sockets of --web.systemd-socket: give it their address as --web.listen-address instead")
 	}
-	encrypted, err := encrypts(*s.Web.WebConfigFile)
+	config, err := webConfig(*s.Web.WebConfigFile)
 	if err != nil {
 		return fmt.Errorf("--web.config.file=%s: %w", *s.Web.WebConfigFile, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckPatience)
 	defer cancel()
 	for _, address := range *s.Web.WebListenAddresses {
-		if err := ask(ctx, address, encrypted); err != nil {
+		if err := ask(ctx, address, config); err != nil {
 			return fmt.Errorf("--healthcheck of --web.listen-address=%s: %w", address, err)
 		}
 	}
 	return nil
 }
 
-// encrypts tells whether a server with this web config speaks TLS.
-func encrypts(path string) (bool, error) {
+// webConfig is what a server with this web config goes by; without one, nothing.
+func webConfig(path string) (web.Config, error) {
+	var config web.Config
 	if err := web.Validate(path); err != nil || path == "" {
-		return false, err
+		return config, err
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return false, err
+		return config, err
 	}
-	var config web.Config
-	if err := yaml.Unmarshal(raw, &config); err != nil {
-		return false, err
-	}
-	return config.TLSConfig.IsEnabled(), nil
+	return config, yaml.Unmarshal(raw, &config)
 }
 
-// ask sends one request to a listen address. Any answer will do.
-func ask(ctx context.Context, address string, encrypted bool) error {
+// ask sends one request to a listen address. Only an answer that the exporter
+// gives will do: the port may be another program's.
+func ask(ctx context.Context, address string, config web.Config) error {
 	if strings.HasPrefix(address, "vsock://") {
 		return errors.New("it can't ask a vsock address")
 	}
@@ -82,7 +81,7 @@ func ask(ctx context.Context, address string, encrypted bool) error {
 		},
 	}
 	url := "http://localhost/-/healthy"
-	if encrypted {
+	if config.TLSConfig.IsEnabled() {
 		url = "https://localhost/-/healthy"
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -97,5 +96,16 @@ func ask(ctx context.Context, address string, encrypted bool) error {
 		return err
 	}
 	_, _ = io.Copy(io.Discard, answer.Body) // so that the server sees no client leave early
-	return answer.Body.Close()
+	if err := answer.Body.Close(); err != nil {
+		return err
+	}
+	switch answer.StatusCode {
+	case http.StatusOK, http.StatusUnauthorized:
+		return nil
+	case http.StatusTooManyRequests:
+		if config.RateLimiterConfig.Interval != 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("the answer is %s, want 200 or 401: does another program have the port?", answer.Status)
 }
