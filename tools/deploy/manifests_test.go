@@ -1,14 +1,11 @@
 package deploy_test
 
 import (
-	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	operator "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
@@ -24,10 +21,7 @@ import (
 const (
 	root      = "../.."
 	manifests = root + "/deploy/kubernetes"
-	ruleFile  = manifests + "/prometheusrule.yaml"
 )
-
-var update = flag.Bool("update", false, "rewrite the PrometheusRule")
 
 // render does what kubectl apply -k does before it sends, and no more: no option loosens what kustomize reads.
 func render(t *testing.T, dir string) map[string][]byte {
@@ -163,8 +157,10 @@ func TestEachAccountHasAJobOfItsOwn(t *testing.T) {
 			t.Errorf("the ports of %s do not lead to the exporter", service.Name)
 		}
 	}
-	if key := deployments[1].Spec.Template.Spec.Volumes[0].Secret.SecretName; key != "magpipe-exporter-north" {
-		t.Errorf("the second account has the key %s", key)
+	key := deployments[1].Spec.Template.Spec.Volumes[0].Secret.SecretName
+	if told := "create secret generic " + key + " --from-file=api-key="; key != "magpipe-exporter-north" ||
+		!strings.Contains(string(read(t, manifests+"/second-account/kustomization.yaml")), told) {
+		t.Errorf("the second account has the key %s, and its kustomization does not tell how to make it", key)
 	}
 }
 
@@ -180,38 +176,5 @@ func TestEachDashboardIsInAConfigMap(t *testing.T) {
 		if config.Labels["grafana_dashboard"] != "1" || config.Data[file] != string(read(t, path)) {
 			t.Errorf("%s is not the dashboard %s, labelled for the sidecar", config.Name, file)
 		}
-	}
-}
-
-// prometheusRule is the rule files under one roof.
-func prometheusRule(t *testing.T) []byte {
-	t.Helper()
-	paths, err := filepath.Glob(root + "/dashboards/rules/*.yml")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no rules: %v", err)
-	}
-	rule := operator.PrometheusRule{
-		TypeMeta:   meta.TypeMeta{APIVersion: operator.SchemeGroupVersion.String(), Kind: operator.PrometheusRuleKind},
-		ObjectMeta: meta.ObjectMeta{Name: "magpipe-exporter"},
-	}
-	for _, path := range paths {
-		rule.Spec.Groups = append(rule.Spec.Groups, strict[operator.PrometheusRuleSpec](t, read(t, path)).Groups...)
-	}
-	raw, err := yaml.Marshal(rule)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append([]byte("# Made from dashboards/rules: make manifests\n"), raw...)
-}
-
-func TestThePrometheusRuleIsTheRuleFiles(t *testing.T) {
-	want := prometheusRule(t)
-	if *update {
-		if err := os.WriteFile(ruleFile, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := read(t, ruleFile); !bytes.Equal(got, want) {
-		t.Errorf("make manifests writes it anew (-is +should be):\n%s", cmp.Diff(string(got), string(want)))
 	}
 }
