@@ -10,11 +10,10 @@ import (
 // account is what is known of the account's batches. It is guarded by the
 // mutex of its Collector.
 type account struct {
-	cfg     *Config
-	inst    *instruments
-	started time.Time // of the process, by our clock
-	clock   apiClock
-	seed    maphash.Seed
+	cfg   *Config
+	inst  *instruments
+	clock apiClock
+	seed  maphash.Seed
 
 	batches    map[string]*batch
 	watermarks map[string]watermark // of batches whose ledger was dropped
@@ -45,7 +44,7 @@ type batch struct {
 
 func newAccount(cfg *Config, inst *instruments) *account {
 	return &account{
-		cfg: cfg, inst: inst, started: time.Now(), seed: maphash.MakeSeed(),
+		cfg: cfg, inst: inst, clock: startClock(time.Now()), seed: maphash.MakeSeed(),
 		batches: map[string]*batch{}, watermarks: map[string]watermark{}, series: map[string]*series{},
 		known: map[uint64]struct{}{},
 	}
@@ -54,16 +53,13 @@ func newAccount(cfg *Config, inst *instruments) *account {
 // meet keeps what the headers of an answer tell.
 func (a *account) meet(e apiclient.Exchange) {
 	if !e.Date.IsZero() {
-		a.clock.hear(e.Date.Sub(e.DateAt))
+		a.clock.hear(e.Date, e.DateAt)
 	}
 	if e.RateLimit.Limit > 0 {
 		a.rateLimit = e.RateLimit
 	}
 	a.version++
 }
-
-// startedByAPI is the start of the process by the API's clock.
-func (a *account) startedByAPI() time.Time { return a.started.Add(a.clock.first) }
 
 // watermark stands in for the ledger of a batch that was dropped.
 type watermark struct {
@@ -119,15 +115,16 @@ func (a *account) firstSight(b *batch, row *apiclient.Batch) {
 	if !row.Status.Ended() {
 		return
 	}
-	switch {
-	case !row.CompletedAt.IsZero() && !row.CompletedAt.Before(row.StartedAt):
-		b.endedAt = a.clock.ours(row.CompletedAt)
-	case !row.UpdatedAt.IsZero():
-		b.endedAt = a.clock.ours(row.UpdatedAt)
+	ended := row.UpdatedAt
+	if !row.CompletedAt.IsZero() && !row.CompletedAt.Before(row.StartedAt) {
+		ended = row.CompletedAt
+	}
+	if !ended.IsZero() {
+		b.endedAt = a.clock.ours(ended)
 	}
 	mark, returned := a.watermarks[row.ID]
 	news := !returned || mark.of != fingerprintOf(row) || a.retained(b, time.Now())
-	b.owed = news && !template(row) && !b.endedAt.Add(a.clock.skew).Before(a.startedByAPI())
+	b.owed = news && !template(row) && !ended.Before(a.clock.start)
 }
 
 // follow notes what changed since a batch was seen last.

@@ -3,47 +3,123 @@ package collector
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"magpipe_exporter/apiclient"
 )
 
-// jumped makes an account whose process reads an hour too much or too little on its clock since it started.
-func jumped(jump time.Duration) (a *account, theirs, ours time.Time) {
-	a = newAccount(&Config{FinishedRetention: time.Hour, MaxBatches: 10}, newInstruments(newCatalogue(true)))
-	began := time.Now().Round(0)
-	a.meet(apiclient.Exchange{Date: began, DateAt: began})
-	theirs = began.Add(10 * time.Minute)
-	ours = theirs.Add(jump)
-	for range 2 {
-		a.meet(apiclient.Exchange{Date: theirs, DateAt: ours})
+// set is a moment as our clock shows it after it was set forward or back by whole seconds: its wall clock alone moved.
+func set(t *testing.T, moment time.Time, by time.Duration) time.Time {
+	t.Helper()
+	moved := moment
+	//nolint:gosec // Nothing else sets the one clock of a time and not the other.
+	*(*int64)(unsafe.Pointer(&moved)) += int64(by/time.Second) << 30 // nanoseconds below, the monotonic flag above
+	if moved.Sub(moment) != 0 || moved.Round(0).Sub(moment.Round(0)) != by {
+		t.Fatalf("%v set by %v is %v: no such layout of a time", moment, by, moved)
 	}
-	return a, theirs, ours
+	return moved
+}
+
+// begun makes an account whose process has run for ten minutes when theirs is, and whose clock is that of the API.
+func begun() (a *account, theirs time.Time) {
+	a = newAccount(&Config{FinishedRetention: time.Hour, MaxBatches: 10}, newInstruments(newCatalogue(true)))
+	return a, a.clock.started.Add(10 * time.Minute)
+}
+
+// answers of the API come at a time of ours.
+func (a *account) answers(n int, theirs, ours time.Time) {
+	for range n {
+		a.meet(apiclient.Exchange{Date: theirs.Round(0), DateAt: ours})
+	}
+}
+
+// jumped makes an account whose process's clock was set since it started, after some answers.
+func jumped(t *testing.T, jump time.Duration, before int) (a *account, theirs, ours time.Time) {
+	t.Helper()
+	a, theirs = begun()
+	a.answers(before, a.clock.started, a.clock.started)
+	ours = set(t, theirs, jump)
+	a.answers(2, theirs, ours)
+	return a, theirs.Round(0), ours
+}
+
+var jumps = []time.Duration{0, time.Hour, -time.Hour}
+
+// read takes in a whole answer with calls of one second each.
+func (a *account) read(sent time.Time, attempts ...time.Time) {
+	got := &tally{batchID: "b", seed: a.seed}
+	for i, attempt := range attempts {
+		got.add(apiclient.Recipient{Key: uint64(i) + 1, Status: apiclient.RecipientBusy, AttemptedAt: attempt, CompletedAt: attempt.Add(time.Second)})
+	}
+	a.seeGet(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning}, got, sent)
+}
+
+func (a *account) wantStarted(t *testing.T, want float64, after string, jump time.Duration) {
+	t.Helper()
+	if got := testutil.ToFloat64(a.inst.callsStarted); got != want {
+		t.Errorf("after %s by %v %v calls were counted, want %v", after, jump, got, want)
+	}
 }
 
 func TestAJumpOfTheProcessesClockCountsNoCallTwiceAndNoneTooFew(t *testing.T) {
-	for _, jump := range []time.Duration{0, time.Hour, -time.Hour} {
-		a, theirs, ours := jumped(jump)
-		read := func(at time.Time, attempts ...time.Time) {
-			got := &tally{batchID: "b", seed: a.seed}
-			for i, attempt := range attempts {
-				got.add(apiclient.Recipient{Key: uint64(i) + 1, Status: apiclient.RecipientBusy, AttemptedAt: attempt, CompletedAt: attempt.Add(time.Second)})
-			}
-			a.seeGet(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning}, got, at)
+	for _, jump := range jumps {
+		for _, before := range []int{0, 1, 2} {
+			a, theirs, ours := jumped(t, jump, before)
+			a.read(ours, theirs.Add(-11*time.Minute), theirs.Add(-time.Minute))
+			a.dropLedger("b") // and it returns, with its old calls and a new one
+			a.read(ours.Add(time.Minute), theirs.Add(-11*time.Minute), theirs.Add(-time.Minute), theirs.Add(30*time.Second))
+			a.wantStarted(t, 2, "a jump", jump)
 		}
-		read(ours, theirs.Add(-time.Minute))
-		a.dropLedger("b") // and it returns, with its old call and a new one
-		read(ours.Add(time.Minute), theirs.Add(-time.Minute), theirs.Add(30*time.Second))
-		if got := testutil.ToFloat64(a.inst.callsStarted); got != 2 {
-			t.Errorf("after a jump of %v %v calls were counted, want 2", jump, got)
+	}
+}
+
+func TestAJumpBetweenTheLastReadOfABatchAndItsReturnCountsNoCallTwiceAndNoneTooFew(t *testing.T) {
+	for name, moved := range map[string]func(theirs time.Time, jump time.Duration) (date, ours time.Time){
+		"a jump of our clock": func(theirs time.Time, jump time.Duration) (_, _ time.Time) { return theirs, set(t, theirs, jump) },
+		"a jump of the Date":  func(theirs time.Time, jump time.Duration) (_, _ time.Time) { return theirs.Add(jump), theirs },
+		"a jump of both clocks": func(theirs time.Time, jump time.Duration) (_, _ time.Time) {
+			return theirs.Add(jump), set(t, theirs, jump)
+		},
+	} {
+		for _, jump := range jumps {
+			a, theirs := begun()
+			a.answers(2, a.clock.started, a.clock.started)
+			call := theirs.Round(0).Add(-time.Minute)
+			a.read(theirs, call)
+			date, ours := moved(theirs, jump)
+			a.answers(2, date, ours)
+			a.dropLedger("b")
+			a.read(ours.Add(time.Minute), call, theirs.Round(0).Add(30*time.Second))
+			a.wantStarted(t, 2, name, jump)
+		}
+	}
+}
+
+func TestAWrongDateAmongTheFirstThreeCountsNoCallTwiceAndNoneTooFew(t *testing.T) {
+	for _, jump := range jumps {
+		for wrong := range 3 {
+			a, theirs := begun()
+			old, news := theirs.Round(0).Add(-11*time.Minute), theirs.Round(0).Add(-time.Minute)
+			for i := range 3 {
+				date := theirs
+				if i == wrong {
+					date = date.Add(jump)
+				}
+				a.answers(1, date, theirs)
+				if i > 0 { // the first is the list
+					a.read(theirs, old, news, old, news)
+				}
+			}
+			a.wantStarted(t, 2, "a wrong Date", jump)
 		}
 	}
 }
 
 func TestAJumpOfTheProcessesClockHidesNoBatchThatJustEnded(t *testing.T) {
-	for _, jump := range []time.Duration{0, time.Hour, -time.Hour} {
-		a, theirs, ours := jumped(jump)
+	for _, jump := range jumps {
+		a, theirs, ours := jumped(t, jump, 1)
 		a.seeRow(apiclient.Batch{ID: "b", Status: apiclient.BatchCompleted, CompletedAt: theirs.Add(-time.Minute)}, ours)
 		for since, want := range map[time.Duration]bool{0: true, 58 * time.Minute: true, 60 * time.Minute: false} {
 			if got := a.retained(a.batches["b"], ours.Add(since)); got != want {
@@ -54,8 +130,8 @@ func TestAJumpOfTheProcessesClockHidesNoBatchThatJustEnded(t *testing.T) {
 }
 
 func TestAJumpOfTheProcessesClockLeavesWhatEndedSinceItsStartToBeRead(t *testing.T) {
-	for _, jump := range []time.Duration{0, time.Hour, -time.Hour} {
-		a, theirs, ours := jumped(jump)
+	for _, jump := range jumps {
+		a, theirs, ours := jumped(t, jump, 1)
 		for id, ended := range map[string]time.Time{"since": theirs.Add(-9 * time.Minute), "before": theirs.Add(-11 * time.Minute)} {
 			a.seeRow(apiclient.Batch{ID: id, Status: apiclient.BatchCompleted, CompletedAt: ended}, ours)
 			if got := a.batches[id].owed; got != (id == "since") {
@@ -65,12 +141,27 @@ func TestAJumpOfTheProcessesClockLeavesWhatEndedSinceItsStartToBeRead(t *testing
 	}
 }
 
+func TestAFirstAnswerWithAWrongDateLeavesWhatEndedSinceTheStartToBeRead(t *testing.T) {
+	for _, jump := range jumps {
+		a, theirs := begun()
+		a.answers(1, theirs.Add(jump), theirs)
+		a.answers(1, theirs, theirs)
+		for id, ended := range map[string]time.Time{"since": theirs.Add(-9 * time.Minute), "before": theirs.Add(-11 * time.Minute)} {
+			a.seeRow(apiclient.Batch{ID: id, Status: apiclient.BatchCompleted, CompletedAt: ended.Round(0)}, theirs)
+			if got := a.batches[id].owed; got != (id == "since") {
+				t.Errorf("after a Date that is wrong by %v: what ended %s the start is owed: %v", jump, id, got)
+			}
+		}
+	}
+}
+
 func TestOneAnswerWithAnotherDateMovesNoClock(t *testing.T) {
-	a, theirs, ours := jumped(0)
+	a, theirs, ours := jumped(t, 0, 1)
+	now := a.clock.now
 	for _, date := range []time.Duration{time.Hour, 0, time.Hour, -time.Hour, time.Hour, time.Second, -2 * time.Hour} {
-		a.meet(apiclient.Exchange{Date: theirs.Add(date), DateAt: ours})
-		if a.clock.skew != 0 {
-			t.Fatalf("the clock moved by %v with one answer", a.clock.skew)
+		a.answers(1, theirs.Add(date), ours)
+		if !a.clock.now.Equal(now) {
+			t.Fatalf("the clock moved by %v with one answer", a.clock.now.Sub(now))
 		}
 	}
 }

@@ -37,3 +37,23 @@ func TestADateHeaderThatJumpsByAnHourChangesNoPage(t *testing.T) {
 		}
 	}
 }
+
+func TestAFirstAnswerWithAWrongDateHidesNoCallAndCountsNoOldOne(t *testing.T) {
+	for _, jump := range []time.Duration{0, time.Hour, -time.Hour} {
+		for _, code := range []int{http.StatusOK, http.StatusBadGateway} {
+			inWorld(t, func(a *simulator.Account) {
+				reminders(a, "a")
+				fault := simulator.Fault{Times: 1, Header: http.Header{"Date": {time.Now().Add(time.Hour + jump).UTC().Format(http.TimeFormat)}}}
+				if code != http.StatusOK {
+					fault.Status = code
+				}
+				a.Inject(fault)
+			}, func(w *world) {
+				w.account.SetRecipient("a", 4, simulator.Recipient{Status: "busy", AttemptedAt: time.Now(), CompletedAt: time.Now().Add(time.Second)})
+				w.scrape()
+				w.scrapeAfter(15 * time.Second)
+				w.has(w.scrapeAfter(15*time.Second), `magpipe_calls_started_total 1`, `magpipe_calls_finished_total{outcome="busy"} 1`)
+			})
+		}
+	}
+}

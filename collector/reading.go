@@ -12,6 +12,7 @@ import (
 // reading is what one get showed of a batch's recipients. It is never changed.
 type reading struct {
 	at          time.Time // when the request was sent
+	byAPI       time.Time // the same by the API's clock as it went then
 	counts      [apiclient.RecipientSkipped + 1]int64
 	active      int64
 	attempted   int64

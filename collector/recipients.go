@@ -18,8 +18,13 @@ func (a *account) seeGet(row apiclient.Batch, t *tally, sent time.Time) {
 	if row.Status != apiclient.BatchRunning || !sent.Before(b.leftAt) {
 		b.owed = false
 	}
+	read.byAPI = a.clock.theirs(sent)
 	b.failures, b.notFound, b.reading, b.shown = 0, 0, read, nil
-	since := a.startedByAPI()
+	if a.clock.disputed() {
+		b.owed = true // read again once it is told since when calls count
+		return
+	}
+	since := a.clock.start
 	if mark, returned := a.watermarks[id]; returned {
 		since = mark.since
 	}
@@ -74,6 +79,6 @@ func (a *account) dropLedger(id string) {
 	if b == nil || b.ledger == nil {
 		return
 	}
-	a.watermarks[id] = watermark{since: b.ledger.watermark(b.reading.at.Add(a.clock.skew + time.Second)), of: fingerprintOf(&b.row)}
+	a.watermarks[id] = watermark{since: b.ledger.watermark(b.reading.byAPI.Add(sameClock)), of: fingerprintOf(&b.row)}
 	b.ledger, b.reading, b.shown = nil, nil, nil
 }
