@@ -12,17 +12,24 @@ func TestEachFaultOfEachActionIsSurvived(t *testing.T) {
 	cells := 0
 	for _, f := range everyFault(realErrors(t)) {
 		for _, v := range victims() {
+			weight := f.weight
 			for when, test := range map[string]func(*outage, *fault, victim){
 				" before a first success": fromTheStart, " after a first success": afterAFirstSuccess,
 			} {
 				cells++
 				t.Run(f.name+" of "+v.action+when, func(t *testing.T) {
-					inOutage(t, func(o *outage) { test(o, &f, v) })
+					inOutage(t, func(o *outage) {
+						test(o, &f, v)
+						o.weighed(weight)
+					})
+					weight = 0
 				})
 			}
 		}
 	}
-	t.Logf("%d cells", cells)
+	if want := 26 * 3 * 2; cells != want { // as docs/reliability.md says
+		t.Errorf("%d cells, want %d", cells, want)
+	}
 }
 
 func fromTheStart(o *outage, f *fault, v victim) {

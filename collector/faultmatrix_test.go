@@ -177,3 +177,16 @@ func (o *outage) counted(f *fault, v victim) {
 		}
 	}
 }
+
+// weighed fails unless so many bytes were read of the first answer that failed; 0: any number.
+func (o *outage) weighed(want int) {
+	o.Helper()
+	for _, s := range o.front.requests() {
+		if s.faulty {
+			if want != 0 && s.read != want {
+				o.Errorf("%d bytes were read, want %d", s.read, want)
+			}
+			return
+		}
+	}
+}

@@ -23,6 +23,7 @@ type fault struct {
 	answer http.HandlerFunc // of the server
 	lasts  bool             // until the request's own time limit
 	pause  time.Duration    // what a 429 asks for
+	weight int              // bytes that are read of the first answer to each action; 0: any
 }
 
 // everyFault are the faults of the matrix.
@@ -46,7 +47,7 @@ func everyFault(found map[string]error) []fault {
 		{name: "cut JSON", reason: "malformed", answer: status(200, `{"batch":{},"recipients":[],"batches":[{"id":"x"`)},
 		{name: "JSON of another shape", reason: "malformed", answer: status(200, `{"batch":[],"recipients":{},"batches":{},"runs":{}}`)},
 		{name: "an empty body", reason: "malformed", answer: status(200, "")},
-		{name: "a body of 64 MiB and one byte", reason: "too_large", answer: overweight()},
+		{name: "a body of 64 MiB and one byte", reason: "too_large", weight: 64<<20 + 1, answer: overweight()},
 		{name: "a gzip bomb", reason: "too_large", answer: bomb},
 		{name: "a redirect", reason: "client_error", answer: http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP},
 		{name: "400", reason: "client_error", answer: status(400, no)},
@@ -120,17 +121,17 @@ func drip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// overweight answers each action once with rows of 64 MiB and more in all, which takes its time; when asked again, with
-// one row that is too large by itself, which is soon told.
+// overweight answers each action once with rows of 64 MiB and more in all, none too large by itself, which takes its
+// time; when asked again, with one row that is, which is soon told.
 func overweight() http.HandlerFunc {
-	const row = 512 << 10
+	const row = 128 << 10
 	begin := map[string]string{"list": `{"batches":[`, "list_runs": `{"runs":[`, "get": `{"batch":{},"recipients":[`}
 	filler, told := strings.Repeat("x", row), map[string]bool{}
 	return func(w http.ResponseWriter, r *http.Request) {
 		action := r.Header.Get(faulty)
 		_, _ = io.WriteString(w, begin[action])
 		if told[action] {
-			_, _ = io.WriteString(w, `{"goal":"`+filler+filler+filler)
+			_, _ = io.WriteString(w, `{"goal":"`+strings.Repeat(filler, 4))
 			return
 		}
 		told[action] = true

@@ -85,6 +85,7 @@ type sending struct {
 	at         time.Time
 	took       time.Duration // to the end of the body; negative: under way
 	faulty     bool
+	read       int // bytes of the body
 }
 
 // front stands before the account: what goes to one action, and where it is named one batch, can be made to fail.
@@ -145,7 +146,7 @@ func (f *front) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.faulty = fault != nil && s.action == f.action && (f.id == "" || s.id == f.id)
 	f.mu.Unlock()
 	if s.faulty && fault.broken != nil {
-		f.ended(s)
+		f.ended(s, 0)
 		return nil, fault.broken
 	}
 	if s.faulty {
@@ -154,27 +155,34 @@ func (f *front) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, err := f.pool.RoundTrip(r)
 	if err != nil {
-		f.ended(s)
+		f.ended(s, 0)
 		return nil, err
 	}
-	resp.Body = &watchedBody{ReadCloser: resp.Body, ended: func() { f.ended(s) }}
+	resp.Body = &watchedBody{ReadCloser: resp.Body, ended: func(read int) { f.ended(s, read) }}
 	return resp, nil
 }
 
 type watchedBody struct {
 	io.ReadCloser
-	ended func()
+	read  int
+	ended func(read int)
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += n
+	return n, err
 }
 
 func (b *watchedBody) Close() error {
-	b.ended()
+	b.ended(b.read)
 	return b.ReadCloser.Close()
 }
 
-func (f *front) ended(s *sending) {
+func (f *front) ended(s *sending, read int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s.took = time.Since(s.at)
+	s.took, s.read = time.Since(s.at), read
 }
 
 // CloseIdleConnections is what a transport has that keeps connections.
