@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"regexp"
 	"syscall"
 	_ "time/tzdata" // --collector.window-timezone works where the system has no zones
 
@@ -63,13 +62,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	s.server.Logger.Error(keyForm.ReplaceAllString(err.Error(), "mgp_<hidden>"))
+	s.server.Logger.Error(err.Error())
 	return code
 }
-
-// keyForm is what an API key looks like. One that is given in a wrong place, such as for the name of its file, must not
-// end in a log because the error quotes it.
-var keyForm = regexp.MustCompile(`mgp_[0-9A-Za-z]{8,}`)
 
 func (s *settings) parse(args []string, out io.Writer) error {
 	app := kingpin.New(program, "Exposes the batch calls of a Magpipe account as Prometheus metrics.")
@@ -121,9 +116,10 @@ func (s *settings) start(ctx context.Context, out io.Writer) (err error) {
 
 // log makes one go-kit logger, which exporter-toolkit uses through slog.
 func (s *settings) log(w io.Writer) {
-	base := log.NewLogfmtLogger(log.NewSyncWriter(w))
+	w = log.NewSyncWriter(masked{w})
+	base := log.NewLogfmtLogger(w)
 	if s.LogFormat == "json" {
-		base = log.NewJSONLogger(log.NewSyncWriter(w))
+		base = log.NewJSONLogger(w)
 	}
 	filtered := level.NewFilter(base, level.Allow(level.ParseDefault(s.LogLevel, level.InfoValue())))
 	s.Collector.Logger = log.With(filtered, "time", log.DefaultTimestampUTC, "caller", log.DefaultCaller)

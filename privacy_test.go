@@ -79,6 +79,15 @@ func TestAKeyInTheWrongPlaceIsNotRepeated(t *testing.T) {
 	for _, name := range []string{"MAGPIPE_API_KEY_FILE", "MAGPIPE_API_URL", "MAGPIPE_API_TIMEOUT", "MAGPIPE_COLLECTOR_BATCH_NAMES"} {
 		wantNoKey(t, name, execute(t, []string{nowhere, name + "=" + madeUpKey}, "--once"))
 	}
+	host := "--api.url=https://[::1%25" + madeUpKey + "]:1/" // that no name service is asked for
+	p := start(t, []string{"MAGPIPE_API_KEY=x"}, host, "--log.level=debug")
+	want(t, get(t, p.url+"/metrics"), http.StatusOK, "text/plain", "\nmagpipe_up 0\n")
+	inJSON := execute(t, []string{"MAGPIPE_API_KEY=x"}, host, "--log.format=json", "--once")
+	for _, row := range []struct{ log, line string }{{p.log(), "msg=Starting"}, {p.log(), "request failed"}, {inJSON.err, "request failed"}} {
+		if !strings.Contains(row.log, row.line) || !strings.Contains(row.log, "mgp_<hidden>") || strings.Contains(row.log, madeUpKey[8:]) {
+			t.Errorf("the log lacks %q, or the key is not hidden:\n%s", row.line, row.log)
+		}
+	}
 }
 
 func wantNoKey(t *testing.T, place string, o outcome) {
