@@ -20,34 +20,21 @@ type Way struct {
 }
 
 // CPU compares the time that all threads of the process were at work, the
-// garbage collector's among them. It is for work that does not wait.
+// garbage collector's among them: it is for work that does not wait. It reports
+// the median time of ours as ns/op, and as ÷name the median of what it takes of
+// the other's time right after it. Each is run for a while at a stretch, so that
+// what it leaves to the garbage collector falls on itself.
 func CPU(b *testing.B, ours func(), others ...Way) {
 	b.Helper()
-	compare(b, func() time.Duration {
-		var used syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-			b.Fatal(err)
-		}
-		return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-	}, ours, others)
-}
-
-// Wall compares the time that passed. It is for work that waits.
-func Wall(b *testing.B, ours func(), others ...Way) {
-	b.Helper()
-	epoch := time.Now()
-	compare(b, func() time.Duration { return time.Since(epoch) }, ours, others)
-}
-
-// compare reports the median time of ours as ns/op, and as ÷name the median of
-// what it takes of the other's time right after it. Each pair has rounds of its
-// own: what one of the others leaves to the garbage collector falls on no one else.
-func compare(b *testing.B, clock func() time.Duration, ours func(), others []Way) {
-	b.Helper()
+	began := time.Now()
+	ours()
+	stretch := max(1, int(50*time.Millisecond/max(1, time.Since(began))))
 	timed := func(do func()) float64 {
-		start := clock()
-		do()
-		return float64(clock() - start)
+		start := used(b)
+		for range stretch {
+			do()
+		}
+		return float64(used(b)-start) / float64(stretch)
 	}
 	var times []float64
 	for _, other := range others {
@@ -61,6 +48,15 @@ func compare(b *testing.B, clock func() time.Duration, ours func(), others []Way
 		b.ReportMetric(median(ratios), "÷"+other.Name)
 	}
 	b.ReportMetric(median(times), "ns/op")
+}
+
+func used(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func median(sample []float64) float64 {
