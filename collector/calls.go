@@ -39,8 +39,9 @@ type ending struct {
 	duration time.Duration // negative: none, or an impossible one
 }
 
-// absorb adds what a read shows of recipients that were called. Of a first read only what happened at or after
-// since counts; later everything that was not seen before does, whatever its stamp.
+// absorb adds what a read shows of recipients that were called. Of a first read
+// only what happened at or after since counts; later everything that was not
+// seen before does, whatever its stamp.
 func (l *ledger) absorb(seen []sighting, since time.Time) events {
 	from := int64(0)
 	if l.calls == nil {

@@ -135,3 +135,12 @@ func TestImpossibleDurationsAreLeftOutAndTold(t *testing.T) {
 		t.Errorf("%d endings, want all of them: also a call of impossible length has ended", len(news.ended))
 	}
 }
+
+func TestAnAttemptIn1970IsNoCall(t *testing.T) {
+	tally, row := &tally{batchID: "b"}, apiclient.Batch{ID: "b"}
+	tally.add(apiclient.Recipient{Key: 1, Status: apiclient.RecipientCompleted, AttemptedAt: time.Unix(0, 0), CompletedAt: time.Unix(60, 0)})
+	_, seen, _ := tally.finish(time.Unix(120, 0), &row)
+	if l := (&ledger{calls: map[uint64]latest{}}); len(l.absorb(seen, time.Time{}).ended) != 0 {
+		t.Error("its end is counted")
+	}
+}

@@ -68,9 +68,6 @@ func (t *tally) add(r apiclient.Recipient) {
 		t.read.active++
 		t.read.firstActive = earlier(t.read.firstActive, r.AttemptedAt)
 	}
-	if !r.AttemptedAt.IsZero() {
-		t.read.attempted++
-	}
 	t.read.lastAttempt = later(t.read.lastAttempt, r.AttemptedAt)
 	t.read.lastEnd = later(t.read.lastEnd, r.CompletedAt)
 	for _, odd := range r.Odd {
@@ -79,6 +76,7 @@ func (t *tally) add(r apiclient.Recipient) {
 	if r.AttemptedAt.IsZero() {
 		return // not called, as far as can be told
 	}
+	t.read.attempted++
 	t.sightings = append(t.sightings, sighting{
 		key: r.Key, status: r.Status, attempted: micros(r.AttemptedAt), completed: micros(r.CompletedAt),
 	})
@@ -110,8 +108,8 @@ func (t *tally) finish(at time.Time, row *apiclient.Batch) (*reading, []sighting
 		}
 	}
 	t.read.durations = summarize(durations)
-	// A row without an id can't be told from another, nor followed.
-	followed := slices.DeleteFunc(t.sightings, func(s sighting) bool { return s.key == 0 })
+	// A row without an id can't be told from another, nor followed. 0 is no attempt, also where the API says 1970.
+	followed := slices.DeleteFunc(t.sightings, func(s sighting) bool { return s.key == 0 || s.attempted == 0 })
 	read := t.read // apart from the tally, which would be kept with it
 	return &read, followed, t.odd
 }
