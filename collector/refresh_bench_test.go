@@ -11,13 +11,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/beside"
 	"magpipe_exporter/apiclient/simulator"
 	"magpipe_exporter/collector"
 )
@@ -108,8 +108,7 @@ func BenchmarkRefresh(b *testing.B) {
 			if sent, want := int(asked.Load()), b.N*(account.pages+account.gets); sent != want {
 				b.Fatalf("%d requests, want %d", sent, want)
 			}
-			slices.Sort(times)
-			took := times[len(times)/2]
+			took := beside.Median(times)
 			b.ReportMetric(took, "ns/op")
 			b.ReportMetric(took/float64(account.rounds)/float64(roundTrip), "÷critical-path")
 		})

@@ -39,14 +39,14 @@ func tracking(b *testing.B, n int) *collector.Collector {
 // collector that makes the same series anew at each scrape.
 func BenchmarkScrape(b *testing.B) {
 	for _, n := range []int{10, 200, 2000} {
-		c := tracking(b, n)
-		families, err := c.Gather()
-		if err != nil {
-			b.Fatal(err)
-		}
-		anew := prometheus.NewRegistry()
-		anew.MustRegister(plainly(families))
 		b.Run(fmt.Sprintf("batches=%d", n), func(b *testing.B) {
+			c := tracking(b, n)
+			families, err := c.Gather()
+			if err != nil {
+				b.Fatal(err)
+			}
+			anew := prometheus.NewRegistry()
+			anew.MustRegister(plainly(families))
 			beside.CPU(b, scraper(b, c), beside.Way{Name: "MustNewConstMetric", Do: scraper(b, anew)})
 			b.ReportMetric(float64(series(families)), "series")
 		})
