@@ -57,7 +57,7 @@ LOADTIME ?= 10m
 
 .PHONY: load
 load: ## have fifty scrapers scrape for LOADTIME, with the race detector and without
-	$(GO) test -timeout 3h -run TestFiftyScrapers -v -load=$(LOADTIME) .
+	$(GO) test -timeout 3h -run TestFiftyScrapers -v -load=$(LOADTIME) ./internal/acceptance
 
 .PHONY: cover
 cover: ## tell how many statements of apiclient and collector the tests run
@@ -94,7 +94,7 @@ COUNT ?= 1
 
 .PHONY: bench
 bench: ## run the benchmarks; each tells its ratio to what stands beside it
-	$(GO) test -p 1 -cpu 1 -run '^$$' -bench . -count $(COUNT) ./apiclient ./collector/...
+	$(GO) test -p 1 -cpu 1 -run '^$$' -bench . -count $(COUNT) ./apiclient ./collector ./internal/web
 
 # Prometheus and promtool are pinned in a module of their own, too; v0.313.5 of it is Prometheus 3.13.5. The tag leaves
 # out what finds targets in clouds, which is most of the code. It takes some minutes, once.

@@ -23,8 +23,9 @@ import (
 	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
 	"magpipe_exporter/collector"
-	"magpipe_exporter/collector/exposition"
-	"magpipe_exporter/collector/kingpinflag"
+	"magpipe_exporter/internal/cli"
+	"magpipe_exporter/internal/logging"
+	"magpipe_exporter/internal/web"
 )
 
 const program = "magpipe_exporter"
@@ -38,8 +39,8 @@ func main() {
 
 // settings are the command line.
 type settings struct {
-	*kingpinflag.Settings
-	server      exposition.Server
+	*cli.Settings
+	server      web.Server
 	once        bool
 	healthcheck bool
 	answered    bool // by --help or --version: there is nothing else to do
@@ -70,7 +71,7 @@ func (s *settings) parse(args []string, out io.Writer) error {
 	app := kingpin.New(program, "Exposes the batch calls of a Magpipe account as Prometheus metrics.")
 	app.UsageWriter(out).Version(version.Print(program)).HelpFlag.Short('h')
 	app.Terminate(func(int) { s.answered = true })
-	s.Settings = kingpinflag.AddFlags(app)
+	s.Settings = cli.AddFlags(app)
 	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.once)
 	app.Flag("healthcheck", "Ask the exporter that was started with the same --web flags: exit 0 if it serves, 1 if not.").BoolVar(&s.healthcheck)
 	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.server.Path)
@@ -116,7 +117,7 @@ func (s *settings) start(ctx context.Context, out io.Writer) (err error) {
 
 // log makes one go-kit logger, which exporter-toolkit uses through slog.
 func (s *settings) log(w io.Writer) {
-	w = log.NewSyncWriter(masked{w})
+	w = log.NewSyncWriter(logging.Masked{Writer: w})
 	base := log.NewLogfmtLogger(w)
 	if s.LogFormat == "json" {
 		base = log.NewJSONLogger(w)

@@ -14,7 +14,7 @@ import (
 	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
 	"magpipe_exporter/collector"
-	"magpipe_exporter/collector/exposition"
+	"magpipe_exporter/internal/web"
 )
 
 // victim is what a fault hits, and what shows on the page that it was read.
@@ -73,7 +73,7 @@ func (w *world) overTheWire(api http.Handler, cfg collector.Config) *outage {
 	o := &outage{world: w, front: newFront(api)}
 	cfg.API.Transport = o.front
 	w.startWith(cfg, apiclient.Limits{PerMinute: 100_000, PerHour: 1_000_000})
-	server := exposition.Server{
+	server := web.Server{
 		Name: "magpipe_exporter", Collector: w.collector, Path: "/metrics",
 		TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

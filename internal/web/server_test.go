@@ -1,0 +1,177 @@
+package web_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/simulator"
+	"magpipe_exporter/collector"
+	"magpipe_exporter/internal/web"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server serves an account on the fake clock of a synctest bubble.
+func server(tb testing.TB, account *simulator.Account) *web.Server {
+	tb.Helper()
+	url, err := apiclient.ParseURL("https://magpipe.example", false)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key, err := apiclient.KeySource{Value: "mgp_test"}.Open()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := collector.New(collector.Config{
+		API:        apiclient.Config{URL: url, Key: key, Timeout: time.Hour, Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500}), Transport: account.Client().Transport},
+		MaxBatches: 500, MinRefresh: 10 * time.Second, FinishedRetention: time.Hour, MaxStaleness: 5 * time.Minute,
+	})
+	tb.Cleanup(c.Close)
+	return &web.Server{Name: "magpipe_exporter", Collector: c, Path: "/metrics", TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+}
+
+// get asks a server for a path, and tells how long the answer took.
+func get(t *testing.T, s *web.Server, path string, header http.Header) (*httptest.ResponseRecorder, time.Duration) {
+	t.Helper()
+	handler, err := s.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	request.Header = header
+	answer, began := httptest.NewRecorder(), time.Now()
+	handler.ServeHTTP(answer, request)
+	return answer, time.Since(began)
+}
+
+func TestAScrapeWaitsUntilItsOwnDeadline(t *testing.T) {
+	for timeout, want := range map[string]time.Duration{
+		"10":      9500 * time.Millisecond,
+		"5":       4500 * time.Millisecond,
+		"0.8":     400 * time.Millisecond, // at least half of it remains
+		"":        10 * time.Second,
+		"soon":    10 * time.Second,
+		"-1":      10 * time.Second,
+		"NaN":     10 * time.Second,
+		"+Inf":    10 * time.Second,
+		"1000000": 10 * time.Second,
+	} {
+		t.Run(timeout, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := simulator.New(simulator.Options{})
+				account.Inject(simulator.Fault{Hang: true})
+				answer, waited := get(t, server(t, account), "/metrics", http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {timeout}})
+				if waited != want {
+					t.Errorf("waited %v, want %v", waited, want)
+				}
+				if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "\nmagpipe_up 0\n") {
+					t.Errorf("status %d, page:\n%s", answer.Code, answer.Body)
+				}
+			})
+		})
+	}
+}
+
+func TestReadyIsToldApartFromHealthyAndNeitherSpendsARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := simulator.New(simulator.Options{})
+		s := server(t, account)
+		for path, status := range map[string]int{"/-/healthy": 200, "/-/ready": 503, "/": 200, "/nothing": 404} {
+			if answer, _ := get(t, s, path, nil); answer.Code != status {
+				t.Errorf("%s answers %d, want %d", path, answer.Code, status)
+			}
+		}
+		if n := len(account.Requests()); n != 0 {
+			t.Errorf("%d requests", n)
+		}
+		if answer, _ := get(t, s, "/-/ready", nil); strings.Count(answer.Body.String(), "\n") != 1 {
+			t.Errorf("ready says %q, want one line", answer.Body)
+		}
+		<-s.Collector.Begin()
+		if answer, _ := get(t, s, "/-/ready", nil); answer.Code != http.StatusOK {
+			t.Errorf("ready answers %d after a list was read", answer.Code)
+		}
+	})
+}
+
+func TestThePageComesInTheFormatAndCompressionAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := server(t, simulator.New(simulator.Options{}))
+		for accept, want := range map[string]string{
+			"": "text/plain; version=0.0.4",
+			"application/openmetrics-text;version=1.0.0":                                                       "application/openmetrics-text; version=1.0.0",
+			"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7": "application/vnd.google.protobuf",
+		} {
+			if answer, _ := get(t, s, "/metrics", http.Header{"Accept": {accept}}); !strings.HasPrefix(answer.Header().Get("Content-Type"), want) {
+				t.Errorf("for %q the page is %s", accept, answer.Header().Get("Content-Type"))
+			}
+		}
+		answer, _ := get(t, s, "/metrics", http.Header{"Accept-Encoding": {"gzip"}})
+		unzipped, err := gzip.NewReader(bytes.NewReader(answer.Body.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page, err := io.ReadAll(unzipped); err != nil || !bytes.Contains(page, []byte("\nmagpipe_up 1\n")) {
+			t.Errorf("gzip: %v", err)
+		}
+	})
+}
+
+func TestWriteOnceWritesWhatThereIsAndErrsWithoutAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := simulator.New(simulator.Options{})
+		remove := account.Inject(simulator.Fault{Status: 500})
+		var page strings.Builder
+		if err := server(t, account).WriteOnce(t.Context(), &page); err == nil || !strings.Contains(page.String(), "\nmagpipe_up 0\n") {
+			t.Errorf("without a list: %v, page:\n%s", err, page.String())
+		}
+		remove()
+		page.Reset()
+		if err := server(t, account).WriteOnce(t.Context(), &page); err != nil || !strings.Contains(page.String(), "\nmagpipe_up 1\n") {
+			t.Errorf("with one: %v, page:\n%s", err, page.String())
+		}
+	})
+}
+
+func TestWriteOnceErrsWhereTheListCouldNotBeReadToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := simulator.New(simulator.Options{PageCap: 2})
+		for i := range 5 {
+			account.Add(simulator.Campaign{CreatedAt: time.Now().Add(time.Duration(i) * time.Minute)})
+		}
+		account.Inject(simulator.Fault{Action: "list", Status: 503})
+		account.Inject(simulator.Fault{Action: "list", Times: 1})
+		if err := server(t, account).WriteOnce(t.Context(), io.Discard); err == nil {
+			t.Error("no error, though only the first page was read")
+		}
+	})
+}
+
+func TestAPathThatAMuxWouldReadOtherwiseIsRefused(t *testing.T) {
+	for path, ok := range map[string]bool{
+		"/metrics": true, "/": true, "/a/b": true, "/a/": true,
+		"": false, "metrics": false, "/{x}": false, "/a b": false, "/-/ready": false, "/a?b": false, "/../a": false, "//a": false,
+	} {
+		s := web.Server{Path: path}
+		if err := s.Check(); (err == nil) != ok {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	for path, ok := range map[string]bool{"/debug/pprof": true, "/debug/pprof/": false, "/debug/pprof/heap": false} {
+		profiles, plain := web.Server{Path: path, Profiles: true}, web.Server{Path: path}
+		if err := profiles.Check(); (err == nil) != ok || plain.Check() != nil {
+			t.Errorf("%q with profiles: %v", path, err)
+		}
+	}
+}
