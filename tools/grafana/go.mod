@@ -2,4 +2,4 @@ module magpipe_exporter/tools/grafana
 
 go 1.26.0
 
-require github.com/grafana/grafana-foundation-sdk/go v0.0.18
+require github.com/grafana/grafana-foundation-sdk/go v0.0.22
