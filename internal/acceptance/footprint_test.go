@@ -23,7 +23,7 @@ type footprint struct {
 
 func footprintInREADME(t *testing.T) footprint {
 	t.Helper()
-	readme := strings.Join(strings.Fields(theText(t, "README.md")), " ")
+	readme := strings.Join(strings.Fields(readFile(t, "README.md")), " ")
 	number := func(digits string) int {
 		n, err := strconv.Atoi(strings.ReplaceAll(digits, " ", ""))
 		if err != nil {

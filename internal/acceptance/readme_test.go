@@ -28,7 +28,7 @@ type listed struct{ Default, Env string }
 
 func TestREADMEHelpAndCatalogueAgree(t *testing.T) {
 	t.Parallel()
-	readme := theText(t, "README.md")
+	readme := readFile(t, "README.md")
 
 	metrics := metricsOf(t, execute(t, nil, "--demo", "--once").out)
 	for name, kind := range contract() {
@@ -155,7 +155,7 @@ func TestEachPromiseOfSECURITYIsHeldByTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	promises := regexp.MustCompile(`(?m)^\| ([A-Z][^|]+) \| ([^|]+) \|$`).FindAllStringSubmatch(theText(t, "SECURITY.md"), -1)
+	promises := regexp.MustCompile(`(?m)^\| ([A-Z][^|]+) \| ([^|]+) \|$`).FindAllStringSubmatch(readFile(t, "SECURITY.md"), -1)
 	if len(promises) == 0 {
 		t.Error("there is no promise")
 	}

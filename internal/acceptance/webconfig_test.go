@@ -84,7 +84,7 @@ func TestTheExampleWebConfigLetsInWhoHasACertificateAndAPassword(t *testing.T) {
 	dir := t.TempDir()
 	a := newAuthority(t, dir)
 	a.issue(t, "magpipe", "magpipe.key.pem")
-	example := theText(t, "dashboards/web-config.yml")
+	example := readFile(t, "dashboards/web-config.yml")
 	// What the example offers is taken up, with the hash of a password.
 	offered := regexp.MustCompile(`(?m)^# basic_auth_users:\n#   prometheus: \S+$`)
 	const users = "basic_auth_users:\n  prometheus: $2a$04$Wo8i/qrgrgKMzszzlMvCqueMQG5JQnebwlnsLM9JZBEU9/.3okFzK"
