@@ -119,3 +119,65 @@ func (a *Account) remove(id string) {
 func newestFirst(x, y *batch) int {
 	return cmp.Or(y.created.Compare(x.created), cmp.Compare(x.key, y.key))
 }
+
+// agenda is a heap of the batches that have something ahead, the earliest on top.
+type agenda []*batch
+
+func (g agenda) Len() int { return len(g) }
+
+// Less lets the batch's key decide at equal times, so that the order never hangs on how the heap came about.
+func (g agenda) Less(i, j int) bool {
+	if !g[i].next.Equal(g[j].next) {
+		return g[i].next.Before(g[j].next)
+	}
+	return g[i].key < g[j].key
+}
+
+func (g agenda) Swap(i, j int) {
+	g[i], g[j] = g[j], g[i]
+	g[i].place, g[j].place = i, j
+}
+
+func (g *agenda) Push(x any) {
+	b, ok := x.(*batch)
+	if !ok {
+		return // heap.Push is only ever given batches
+	}
+	b.place = len(*g)
+	*g = append(*g, b)
+}
+
+func (g *agenda) Pop() any {
+	old := *g
+	b := old[len(old)-1]
+	old[len(old)-1] = nil
+	b.place = -1
+	*g = old[:len(old)-1]
+	return b
+}
+
+// advance plays all events up to now, in order of time.
+func (a *Account) advance(now time.Time) {
+	for len(a.agenda) > 0 && !a.agenda[0].next.After(now) {
+		b := a.agenda[0]
+		a.play(b, b.next)
+		a.reschedule(b)
+	}
+}
+
+// reschedule puts the batch where its next event belongs.
+func (a *Account) reschedule(b *batch) {
+	if a.batches[b.id] != b {
+		return
+	}
+	b.next = b.ahead()
+	switch {
+	case b.next.IsZero() && b.place >= 0:
+		heap.Remove(&a.agenda, b.place)
+	case b.next.IsZero():
+	case b.place >= 0:
+		heap.Fix(&a.agenda, b.place)
+	default:
+		heap.Push(&a.agenda, b)
+	}
+}

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"magpipe_exporter/apiclient/simulator"
@@ -114,4 +117,66 @@ func brisk(recipients int) simulator.Campaign {
 		Name: "Brisk", Recipients: recipients, MaxConcurrency: 3,
 		DialEvery: 10 * time.Second, CallLength: 8 * time.Second,
 	}
+}
+
+func TestTheSameSeedGivesTheSameHistoryHoweverOftenItIsAsked(t *testing.T) {
+	history := func(seed uint64, poll time.Duration) (calls []simulator.Call, rows []batch) {
+		synctest.Test(t, func(t *testing.T) {
+			a := simulator.Demo(simulator.Options{Seed: seed})
+			series := a.Add(simulator.Campaign{
+				Recurrence: "hourly", Recipients: 20, RunEvery: 31 * time.Minute, DialEvery: 20 * time.Second,
+			})
+			for range 3 * time.Hour / poll {
+				time.Sleep(poll)
+				list(t, a)
+			}
+			a.Cancel(series)
+			rows = list(t, a).Batches
+			calls = a.Calls()
+		})
+		return calls, rows
+	}
+	calls, rows := history(7, 3*time.Hour)
+	for _, poll := range []time.Duration{time.Hour, 10 * time.Minute, 45 * time.Second} {
+		again, rowsAgain := history(7, poll)
+		if !slices.Equal(calls, again) || !reflect.DeepEqual(rows, rowsAgain) {
+			t.Errorf("polling every %v changes the history: %d calls, then %d", poll, len(calls), len(again))
+		}
+	}
+	if other, _ := history(8, time.Hour); slices.Equal(calls, other) {
+		t.Error("another seed gives the same history")
+	}
+}
+
+func TestAFrozenBatchDoesNotMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		id := a.Add(simulator.Campaign{Recipients: 3})
+		before := get(t, a, id)
+		time.Sleep(24 * time.Hour)
+		if after := get(t, a, id); !reflect.DeepEqual(before, after) {
+			t.Errorf("%+v became %+v", before, after)
+		}
+	})
+}
+
+func TestWhatWasBeforeTheAccountIsAskedIsPlayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		c := brisk(30)
+		c.CreatedAt = time.Now().Add(-24 * time.Hour)
+		id := a.Add(c)
+		done := a.Add(simulator.Campaign{
+			Status: "completed", Recipients: 10, CreatedAt: c.CreatedAt, CompletedAt: c.CreatedAt.Add(time.Hour),
+		})
+		for _, id := range []string{id, done} {
+			p := get(t, a, id)
+			if n := p.count("completed", "failed", "busy", "no_answer"); p.Batch.Status != "completed" || n != p.Batch.Target {
+				t.Errorf("%s, %d of %d ended", p.Batch.Status, n, p.Batch.Target)
+			}
+		}
+		if calls := a.Calls(); len(calls) != 40 || !calls[39].AttemptedAt.Before(c.CreatedAt.Add(time.Hour)) {
+			t.Errorf("%d calls", len(calls))
+		}
+	})
 }

@@ -1,7 +1,10 @@
 package simulator
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -152,4 +155,99 @@ func (f *flight) status(now time.Time) string {
 		return "ringing"
 	}
 	return "in_progress"
+}
+
+// recordBehind gives a batch that is added in an end state the calls that led there.
+func (a *Account) recordBehind(b *batch, now time.Time) {
+	n := len(b.recipients)
+	if b.template() || n == 0 || b.status != "completed" && b.status != "cancelled" {
+		return
+	}
+	begin := cmp.Or(b.started, b.created)
+	end := cmp.Or(b.completed, b.touch, now)
+	each := max(0, end.Sub(begin)) / time.Duration(n)
+	for i := range b.recipients {
+		if b.status == "cancelled" {
+			a.write(b, i, Recipient{Status: "skipped"})
+			continue
+		}
+		at := begin.Add(each * time.Duration(i))
+		f := b.fly(i, 0, at)
+		b.dials++
+		if f.outcome == "" {
+			a.write(b, i, Recipient{Status: "calling", AttemptedAt: at})
+			continue
+		}
+		over := f.end
+		if last := at.Add(each); over.After(last) {
+			over = last
+		}
+		a.write(b, i, Recipient{Status: f.outcome, AttemptedAt: at, CompletedAt: over})
+	}
+	b.recount()
+}
+
+// window is when a batch may dial, in minutes of the UTC day, both inclusive; first > last never opens.
+//
+// The service compares the clock's "15:04" as text with the stored "15:04:05". The shorter text comes first, so the
+// start minute is still closed and the end minute still open.
+type window struct {
+	first, last int
+	days        []int // nil: all
+}
+
+const lastMinute = 24*60 - 1
+
+func (c Campaign) window() window {
+	w := window{first: 0, last: lastMinute, days: c.WindowDays}
+	if c.WindowStart != "" {
+		w.first = clockMinute(c.WindowStart) + 1
+	}
+	if c.WindowEnd != "" {
+		w.last = min(lastMinute, clockMinute(c.WindowEnd))
+	}
+	if c.WindowStart != "" && w.first == 0 {
+		w.last = -1
+	}
+	return w
+}
+
+// clockMinute reads the minute of the day off a clock text such as 09:00:30.25; -1 if it is none.
+func clockMinute(text string) int {
+	if len(text) < 5 || text[2] != ':' {
+		return -1
+	}
+	hour, err := strconv.ParseUint(text[:2], 10, 8)
+	minute, err2 := strconv.ParseUint(text[3:5], 10, 8)
+	if err != nil || err2 != nil || hour > 24 || minute > 59 {
+		return -1
+	}
+	return int(hour*60 + minute)
+}
+
+func (w window) open(t time.Time) bool {
+	minute := t.Hour()*60 + t.Minute()
+	return w.onDay(t) && w.first <= minute && minute <= w.last
+}
+
+func (w window) onDay(t time.Time) bool {
+	return w.days == nil || slices.Contains(w.days, int(t.Weekday()))
+}
+
+// after gives the first moment from t on at which the window is open, t itself if it is; zero if it never opens.
+func (w window) after(t time.Time) time.Time {
+	if w.open(t) {
+		return t
+	}
+	if w.first > w.last {
+		return time.Time{}
+	}
+	midnight := t.Truncate(24 * time.Hour)
+	for day := range 8 {
+		opens := midnight.AddDate(0, 0, day).Add(time.Duration(w.first) * time.Minute)
+		if w.onDay(opens) && opens.After(t) {
+			return opens
+		}
+	}
+	return time.Time{}
 }

@@ -1,11 +1,15 @@
 package simulator
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -97,4 +101,189 @@ func (a *Account) dress(ans answer, now time.Time) answer {
 		a.limits.show(ans.header, now)
 	}
 	return ans
+}
+
+// bodyLimit is how many bytes of a request's body are read.
+const bodyLimit = 1 << 20
+
+// question is one request, taken apart.
+type question struct {
+	action, batchID, status string
+	limit, offset           int
+	odd                     bool   // limit or offset is no integer
+	wrong                   int    // the status of the refusal, 0: none
+	complaint               string // its text
+}
+
+// ask takes a request apart; what is missing or of the wrong type is answered as the service does.
+func ask(method string, body []byte) question {
+	q := question{limit: 50}
+	if method != http.MethodPost || len(body) == 0 {
+		return q.refuse(http.StatusInternalServerError, "Unexpected end of JSON input")
+	}
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(body, &keys); err != nil || keys == nil {
+		return q.refuse(http.StatusInternalServerError, "Unexpected token in JSON")
+	}
+	q.action = textOf(keys["action"])
+	q.status = textOf(keys["status"])
+	q.batchID = textOf(keys["batch_id"])
+	if q.action == "list_runs" {
+		q.batchID = textOf(keys["parent_batch_id"])
+	}
+	q.integer(keys["limit"], &q.limit)
+	q.integer(keys["offset"], &q.offset)
+	return q
+}
+
+func (q question) refuse(status int, complaint string) question {
+	q.wrong, q.complaint = status, complaint
+	return q
+}
+
+// integer reads a JSON integer, whichever way it is written, into place; one that is missing leaves the default.
+func (q *question) integer(raw json.RawMessage, place *int) {
+	if raw == nil {
+		return
+	}
+	var n *float64
+	if json.Unmarshal(raw, &n) != nil || n == nil || *n != math.Trunc(*n) || *n < 0 || *n > math.MaxInt32 {
+		q.odd = true
+		return
+	}
+	*place = int(*n)
+}
+
+func textOf(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// authorized tells whether the request carries a bearer key that the account takes.
+func (a *Account) authorized(h http.Header) bool {
+	key, bearer := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
+	key = strings.TrimSpace(key)
+	return bearer && key != "" && (a.options.Key == "" || key == a.options.Key)
+}
+
+// limits are the two sliding windows of the service; a negative one has no limit. Refused requests do not count.
+type limits struct {
+	minute, hour int
+	answered     []time.Time // within the last hour, oldest first
+}
+
+// take counts one request, or tells how long to wait until one fits.
+func (l *limits) take(now time.Time) (wait time.Duration) {
+	l.forget(now)
+	wait = max(l.wait(l.minute, time.Minute, now), l.wait(l.hour, time.Hour, now))
+	if wait <= 0 && (l.minute >= 0 || l.hour >= 0) {
+		l.answered = append(l.answered, now)
+	}
+	return wait
+}
+
+func (l *limits) forget(now time.Time) {
+	horizon := time.Hour
+	if l.hour < 0 {
+		horizon = time.Minute
+	}
+	for len(l.answered) > 0 && now.Sub(l.answered[0]) >= horizon {
+		l.answered = l.answered[1:]
+	}
+}
+
+func (l *limits) wait(limit int, window time.Duration, now time.Time) time.Duration {
+	if limit < 0 || len(l.answered) < limit {
+		return 0
+	}
+	return window - now.Sub(l.answered[len(l.answered)-limit])
+}
+
+// show sends what is left of the hour.
+func (l *limits) show(h http.Header, now time.Time) {
+	if l.hour < 0 {
+		return
+	}
+	reset := now.Add(time.Hour)
+	if len(l.answered) > 0 {
+		reset = l.answered[0].Add(time.Hour)
+	}
+	h.Set("X-RateLimit-Limit", strconv.Itoa(l.hour))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(max(0, l.hour-len(l.answered))))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Add(time.Second-1).Unix(), 10))
+}
+
+// refuse answers a request that exceeds a limit.
+func refuse(wait time.Duration) answer {
+	h := make(http.Header)
+	h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	return answer{
+		status: http.StatusTooManyRequests,
+		header: h,
+		body:   []byte(`{"error":{"code":"rate_limit_exceeded","message":"Too many requests, try again later"}}`),
+	}
+}
+
+// Client returns an HTTP client that reaches the account in process, whatever the URL. It opens no socket and starts
+// no goroutine, honours the request's context until the body is read, and keeps time with testing/synctest.
+func (a *Account) Client() *http.Client { return &http.Client{Transport: transport{a}} }
+
+type transport struct{ account *Account }
+
+// RoundTrip answers the request in the caller's goroutine.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close()
+	}
+	ctx := r.Context()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ans, err := t.account.answer(r)
+	if err != nil {
+		return nil, err
+	}
+	body := &body{ctx: ctx, rest: bytes.NewReader(ans.body), end: io.EOF}
+	if ans.cut > 0 {
+		body.rest, body.end = bytes.NewReader(ans.body[:ans.cut]), io.ErrUnexpectedEOF
+	}
+	return &http.Response{
+		Status:        strconv.Itoa(ans.status) + " " + http.StatusText(ans.status),
+		StatusCode:    ans.status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        ans.header,
+		Body:          body,
+		ContentLength: int64(len(ans.body)),
+		Request:       r,
+	}, nil
+}
+
+// body is a body on its way; it breaks off with the request's context, or with end where it is cut.
+type body struct {
+	ctx  context.Context
+	rest *bytes.Reader
+	end  error
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := b.rest.Read(p)
+	if err == io.EOF {
+		err = b.end
+	}
+	return n, err
+}
+
+// Close drops what is left, so that a later read fails as it does over a socket.
+func (b *body) Close() error {
+	b.rest.Reset(nil)
+	b.end = http.ErrBodyReadAfterClose
+	return nil
 }

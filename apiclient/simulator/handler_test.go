@@ -95,3 +95,58 @@ func TestAnswersCarryNoRateLimitHeadersUnlessAsked(t *testing.T) {
 		t.Errorf("header %v, want Content-Type and Date", h)
 	}
 }
+
+func TestOddRequestsAreAnsweredAsTheServiceDoes(t *testing.T) {
+	a := simulator.New(simulator.Options{Key: "mgp_test"})
+	id := a.Add(simulator.Campaign{})
+	const unexpected = `{"error":"Unexpected end of JSON input"}`
+	for _, c := range []struct {
+		body   string
+		status int
+		want   string
+	}{
+		{"", 500, unexpected},
+		{`{"action":"list"`, 500, `{"error":"`},
+		{`[]`, 500, `{"error":"`},
+		{`{"action":"frobnicate"}`, 400, `{"error":"Unknown action: frobnicate"}`},
+		{`{"action":"get"}`, 400, `{"error":"batch_id is required"}`},
+		{`{"action":"get","batch_id":"x"}`, 404, `{"error":"Batch not found"}`},
+		{`{"action":"list_runs","parent_batch_id":"x"}`, 404, `{"error":"Batch not found"}`},
+		{`{"action":"list","limit":10.5}`, 200, `{"batches":[]}`},
+		{`{"action":"list","limit":"abc"}`, 200, `{"batches":[]}`},
+		{`{"action":"list","offset":0.5}`, 200, `{"batches":[]}`},
+		{`{"action":"list","offset":1000}`, 200, `{"batches":[]}`},
+		{`{"action":"list","status":"nonsense"}`, 200, `{"batches":[]}`},
+		{`{"action":"list","limit":1e1}`, 200, `{"batches":[{"id":"` + id},
+		{`{"action":"list_runs","parent_batch_id":"` + id + `"}`, 200, `{"runs":[]}`},
+	} {
+		status, h, body := send(t, a, c.body)
+		if status != c.status || !strings.HasPrefix(body, c.want) || h.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d %s, want %d %s", c.body, status, body, c.status, c.want)
+		}
+	}
+	r := request(t, `{"action":"list"}`)
+	r.Method = http.MethodGet
+	if status, _, body := do(t, a, r); status != 500 || body != unexpected {
+		t.Errorf("GET: %d %s", status, body)
+	}
+}
+
+func TestAWrongKeyIsUnauthorized(t *testing.T) {
+	for key, headers := range map[string][]string{
+		"mgp_right": {"", "Bearer ", "Bearer mgp_wrong", "mgp_right", "Basic mgp_right"},
+		"":          {"", "Bearer ", "mgp_any"},
+	} {
+		a := simulator.New(simulator.Options{Key: key})
+		for _, h := range headers {
+			r := request(t, `{"action":"list"}`)
+			r.Header.Set("Authorization", h)
+			if status, _, body := do(t, a, r); status != 401 || body != `{"error":"Unauthorized"}` {
+				t.Errorf("key %q, header %q: %d %s", key, h, status, body)
+			}
+		}
+		if log := a.Requests(); len(log) != len(headers) || log[0].Status != 401 {
+			t.Errorf("log %+v", log)
+		}
+	}
+}

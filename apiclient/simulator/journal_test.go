@@ -107,3 +107,18 @@ func BenchmarkSixHours(b *testing.B) {
 		}
 	}
 }
+
+func TestTheRequestLogTellsWhatWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		send(t, a, `{"action":"list","status":"running","limit":7,"offset":14}`)
+		send(t, a, `{"action":"list_runs","parent_batch_id":"p"}`)
+		want := []simulator.Request{
+			{At: time.Now().UTC(), Action: "list", StatusFilter: "running", Limit: 7, Offset: 14, Status: 200},
+			{At: time.Now().UTC(), Action: "list_runs", BatchID: "p", Limit: 50, Status: 404},
+		}
+		if got := a.Requests(); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}
