@@ -1,4 +1,4 @@
-package collector
+package apiclient_test
 
 import (
 	"math/rand/v2"
@@ -56,7 +56,7 @@ func TestAnOpenWindowClosesWhenDiallingStopsBeingAllowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := windowCloses(apiclient.Window{Start: test.start, End: test.end, Days: test.days}, now.In(zone))
+		got := apiclient.Window{Start: test.start, End: test.end, Days: test.days}.Closes(now.In(zone))
 		if want, _ := time.Parse(time.DateTime, test.want); !got.Equal(want) { // empty: the zero time
 			t.Errorf("%s: %s, want %s", test.why, got.UTC(), want)
 		}
@@ -65,12 +65,12 @@ func TestAnOpenWindowClosesWhenDiallingStopsBeingAllowed(t *testing.T) {
 
 // steppedClose looks at one minute after the other. The minute that a start of 00:00 leaves out is passed over.
 func steppedClose(w apiclient.Window, now time.Time) time.Time {
-	if !windowOpen(w, now) {
+	if !w.Open(now) {
 		return time.Time{}
 	}
 	for at := now.Truncate(time.Minute); at.Before(now.AddDate(0, 0, 9)); at = at.Add(time.Minute) {
 		leftOut := w.Start == 0 && at.Hour() == 0 && at.Minute() == 0 && w.Days.Has(at.Weekday())
-		if !windowOpen(w, at) && !leftOut {
+		if !w.Open(at) && !leftOut {
 			return at
 		}
 	}
@@ -106,11 +106,11 @@ func TestAWindowClosesAtItsFirstClosedMinute(t *testing.T) {
 				}
 			}
 		}
-		got, want := windowCloses(w, now), steppedClose(w, now)
+		got, want := w.Closes(now), steppedClose(w, now)
 		if !got.Equal(want) {
 			t.Errorf("%+v at %s: closes at %s, the first closed minute is %s", w, now, got, want)
 		}
-		if windowOpen(w, now) {
+		if w.Open(now) {
 			open++
 			if want.IsZero() {
 				never++

@@ -1,4 +1,4 @@
-package collector
+package apiclient_test
 
 import (
 	"testing"
@@ -38,10 +38,10 @@ func TestCallWindowsOpenAsTheServiceComparesThem(t *testing.T) {
 		{"and not Monday", null, null, 1, 36 * time.Hour, false, true},
 	} {
 		w := apiclient.Window{Start: test.start, End: test.end, Days: test.days}
-		if got := windowOpen(w, sunday.Add(test.at)); got != test.open {
+		if got := w.Open(sunday.Add(test.at)); got != test.open {
 			t.Errorf("%s: open %v, want %v", test.why, got, test.open)
 		}
-		if got := windowValid(w); got != test.valid {
+		if got := w.Valid(); got != test.valid {
 			t.Errorf("%s: valid %v, want %v", test.why, got, test.valid)
 		}
 	}
@@ -53,10 +53,10 @@ func TestAWindowIsValidExactlyIfSomeMinuteOfAWeekIsOpen(t *testing.T) {
 		for end := -1; end <= 1440; end += 41 {
 			w := apiclient.Window{Start: start, End: end, Days: 1 << time.Wednesday}
 			open := false
-			for minute := 0; minute < 7*minutesPerDay && !open; minute++ {
-				open = windowOpen(w, week.Add(time.Duration(minute)*time.Minute))
+			for minute := 0; minute < 7*1440 && !open; minute++ {
+				open = w.Open(week.Add(time.Duration(minute)*time.Minute))
 			}
-			if got := windowValid(w); got != open {
+			if got := w.Valid(); got != open {
 				t.Errorf("start %d, end %d: valid %v, opens %v", start, end, got, open)
 			}
 		}

@@ -1,4 +1,4 @@
-package collector
+package apiclient_test
 
 import (
 	"fmt"
@@ -21,15 +21,15 @@ func FuzzWindow(f *testing.F) {
 			Start: max(-1, int(start)%1441), End: max(-1, int(end)%1441), Days: apiclient.Days(days) & apiclient.EveryDay,
 		}
 		now := time.Unix(at%(1<<36), 0).In(time.FixedZone("", int(offset)%(14*3600)))
-		open := windowOpen(w, now)
+		open := w.Open(now)
 		if want := opens(w, now.Format("15:04"), now.Weekday()); open != want {
 			t.Errorf("%+v at %v: open %v, want %v", w, now, open, want)
 		}
-		if open && !windowValid(w) {
+		if open && !w.Valid() {
 			t.Errorf("%+v is open at %v, and can never open", w, now)
 		}
 		ever := false
-		for minute := range minutesPerDay {
+		for minute := range 1440 {
 			for day := time.Sunday; day <= time.Saturday && !ever; day++ {
 				ever = opens(w, fmt.Sprintf("%02d:%02d", minute/60, minute%60), day)
 			}
@@ -37,8 +37,8 @@ func FuzzWindow(f *testing.F) {
 				break
 			}
 		}
-		if windowValid(w) != ever {
-			t.Errorf("%+v: valid %v, opens %v", w, windowValid(w), ever)
+		if w.Valid() != ever {
+			t.Errorf("%+v: valid %v, opens %v", w, w.Valid(), ever)
 		}
 	})
 }
