@@ -1,9 +1,6 @@
 package apiclient
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Batch is one row of list or list_runs, or the batch of a get. A time is zero,
 // and a Count not known, where the API had null, left the key out, or said
@@ -67,23 +64,4 @@ func Fields() []Field {
 type Odd struct {
 	Field Field
 	Hash  uint64
-}
-
-// Get reads one batch and hands each of its recipients to each, in the answer's
-// order, while the answer is still being read: what it has got is void if Get
-// errs. The API cuts recipients off silently (at 1000 by default): compare their
-// number with TotalRecipients.
-//
-// It errs with a StatusError, a DecodeError (also for an answer without
-// recipients where TotalRecipients is not 0: that is how the API tells of a
-// failed read), ErrTooLarge, ErrUnpaid, or what the network said.
-func (c *Client) Get(ctx context.Context, permit *Permit, id string, each func(Recipient)) (Batch, error) {
-	var batch Batch
-	err := c.exchange(ctx, permit, call{Action: ActionGet, BatchID: id}, func(doc *document) error {
-		return doc.get(id, &batch, each)
-	})
-	if err != nil {
-		return Batch{}, err
-	}
-	return batch, nil
 }

@@ -161,8 +161,9 @@ func TestOddValuesAreToldApartByTheirHashes(t *testing.T) {
 
 func TestElementsThatAreNoObjectsCostThemselvesOnly(t *testing.T) {
 	elements := `null,7,"x",true,[[{"id":"no"}]],{},{"id":"last","status":"busy"}`
-	w := of(t, saying(`{"batches":[`+elements+`]}`)).Batches()
-	rows, err := w.Next(t.Context(), paid(t))
+	c := of(t, saying(`{"batches":[`+elements+`]}`))
+	w := c.Batches().Walk()
+	rows, err := next(t, c, w)
 	if err != nil || len(rows) != 1 || rows[0].ID != "last" || !w.Truncated() {
 		t.Errorf("%v, %+v, truncated %v", err, rows, w.Truncated())
 	}

@@ -3,17 +3,16 @@ package apiclient
 import (
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// Errors of Take, and of a request that comes without a permit.
+// Errors of Take, and of a request whose permit is used up.
 var (
 	ErrBudgetSpent = errors.New("the request budget is spent for now")
 	ErrBackoff     = errors.New("the API asked for a pause")
-	ErrUnpaid      = errors.New("a request needs a permit that was not used yet")
+	ErrPermitUsed  = errors.New("the permit was used for another request")
 )
 
 // Limits are the most requests in any minute and in any hour. Both are at least 1.
@@ -57,50 +56,35 @@ func (l Limits) split() (burst int, refill float64) {
 	return burst, min((m-float64(burst))/60, (h-float64(burst))/3600)
 }
 
-// Permit is the right to send one request, unless the API asks for a pause
-// before that.
-type Permit struct {
-	budget *Budget
-	used   atomic.Bool
-}
-
-func (p *Permit) spend() error {
-	switch {
-	case p == nil || !p.used.CompareAndSwap(false, true):
-		return ErrUnpaid
-	case p.budget.paused(time.Now()):
-		return ErrBackoff
-	}
-	return nil
-}
-
-// Take pays for one request, or says why none may be sent now: ErrBudgetSpent
-// or ErrBackoff. A permit is spent also by a request that fails.
-func (b *Budget) Take() (*Permit, error) {
+// take pays for one request, or returns ErrBudgetSpent or ErrBackoff.
+func (b *Budget) take() error {
 	now := time.Now()
-	if b.paused(now) {
-		return nil, ErrBackoff
+	if err := b.paused(now); err != nil {
+		return err
 	}
 	if !b.bucket.AllowN(now, 1) {
-		return nil, ErrBudgetSpent
+		return ErrBudgetSpent
 	}
-	return &Permit{budget: b}, nil
+	return nil
 }
 
 // Remaining is the number of requests that could be sent right now.
 func (b *Budget) Remaining() int {
 	now := time.Now()
-	if b.paused(now) {
+	if b.paused(now) != nil {
 		return 0
 	}
 	return max(0, int(b.bucket.TokensAt(now)))
 }
 
-// paused tells whether a 429 has stopped all requests.
-func (b *Budget) paused(now time.Time) bool {
+// paused returns ErrBackoff while the API has asked for a pause.
+func (b *Budget) paused(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return now.Before(b.pausedTo)
+	if now.Before(b.pausedTo) {
+		return ErrBackoff
+	}
+	return nil
 }
 
 // Limits are those that the budget was made with.
@@ -112,10 +96,10 @@ func (b *Budget) Burst() int { return b.bucket.Burst() }
 // Refill is the number of requests that the budget regains per second.
 func (b *Budget) Refill() float64 { return float64(b.bucket.Limit()) }
 
-// Crowded tells whether the account's own window is nearly spent, a tenth or
+// NearlyExhausted reports whether the account's own window is nearly spent, a tenth or
 // less of it left, by whomever: reads that can wait should. It lasts until the
 // window's reset, or a minute where the API names none.
-func (b *Budget) Crowded() bool {
+func (b *Budget) NearlyExhausted() bool {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()

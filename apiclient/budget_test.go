@@ -69,9 +69,10 @@ func TestNoMinuteAndNoHourHoldsMoreThanItsLimit(t *testing.T) {
 // greedy takes whatever a budget gives for two hours, but for some idle gaps in which it fills.
 func greedy(l apiclient.Limits, random *rand.Rand) (sent []time.Time) {
 	b := apiclient.NewBudget(l)
+	c := apiclient.New(apiclient.Config{Budget: b})
 	next := time.Duration(float64(time.Second) / b.Refill())
 	for begin := time.Now(); time.Since(begin) < 2*time.Hour; {
-		for _, err := b.Take(); err == nil; _, err = b.Take() {
+		for _, err := c.Take(); err == nil; _, err = c.Take() {
 			sent = append(sent, time.Now())
 		}
 		switch random.IntN(50) {
@@ -102,11 +103,11 @@ func TestAServerWithTheSameLimitsNeverRefuses(t *testing.T) {
 		budget := apiclient.NewBudget(limits)
 		c := connect(t, apiclient.Config{Transport: inside(a), Budget: budget})
 		for begin := time.Now(); time.Since(begin) < 3*time.Hour; time.Sleep(time.Second) {
-			permit, err := budget.Take()
+			permit, err := c.Take()
 			if err != nil {
 				continue
 			}
-			if _, err := c.Batches().Next(t.Context(), permit); err != nil {
+			if _, err := permit.Next(t.Context(), c.Batches().Walk()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -119,12 +120,13 @@ func TestAServerWithTheSameLimitsNeverRefuses(t *testing.T) {
 func TestWhatIsTakenComesBackWithTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500})
+		c := apiclient.New(apiclient.Config{Budget: b})
 		for want := 19; want >= 0; want-- {
-			if _, err := b.Take(); err != nil || b.Remaining() != want {
+			if _, err := c.Take(); err != nil || b.Remaining() != want {
 				t.Fatalf("%v, %d left, want %d", err, b.Remaining(), want)
 			}
 		}
-		if p, err := b.Take(); !errors.Is(err, apiclient.ErrBudgetSpent) || p != nil {
+		if p, err := c.Take(); !errors.Is(err, apiclient.ErrBudgetSpent) || p != nil {
 			t.Errorf("took %v, %v from an empty budget", p, err)
 		}
 		time.Sleep(7860 * time.Millisecond) // 3600/458 s is a little longer
@@ -144,14 +146,15 @@ func TestWhatIsTakenComesBackWithTime(t *testing.T) {
 
 func TestAPermitPaysForOneRequest(t *testing.T) {
 	a := unlimited(0)
-	c, permit := of(t, a), paid(t)
-	if _, err := c.Batches().Next(t.Context(), permit); err != nil {
+	c := of(t, a)
+	used := paid(t, c)
+	if _, err := used.Next(t.Context(), c.Batches().Walk()); err != nil {
 		t.Fatal(err)
 	}
-	for name, p := range map[string]*apiclient.Permit{"used": permit, "missing": nil} {
-		_, listed := c.Batches().Next(t.Context(), p)
-		_, got := c.Get(t.Context(), p, "x", nil)
-		if !errors.Is(listed, apiclient.ErrUnpaid) || !errors.Is(got, apiclient.ErrUnpaid) {
+	for name, p := range map[string]*apiclient.Permit{"used": used, "missing": nil, "made by hand": {}} {
+		_, listed := p.Next(t.Context(), c.Batches().Walk())
+		_, got := p.Get(t.Context(), "x", nil)
+		if !errors.Is(listed, apiclient.ErrPermitUsed) || !errors.Is(got, apiclient.ErrPermitUsed) {
 			t.Errorf("%s permit: %v, %v", name, listed, got)
 		}
 	}
@@ -163,9 +166,10 @@ func TestAPermitPaysForOneRequest(t *testing.T) {
 func TestAFailedRequestSpendsItsPermit(t *testing.T) {
 	a := unlimited(0)
 	a.Inject(simulator.Fault{Status: 500, Times: 1})
-	c, permit := of(t, a), paid(t)
-	_, first := c.Batches().Next(t.Context(), permit)
-	if _, err := c.Batches().Next(t.Context(), permit); first == nil || !errors.Is(err, apiclient.ErrUnpaid) {
+	c := of(t, a)
+	p := paid(t, c)
+	_, first := p.Next(t.Context(), c.Batches().Walk())
+	if _, err := p.Next(t.Context(), c.Batches().Walk()); first == nil || !errors.Is(err, apiclient.ErrPermitUsed) {
 		t.Errorf("first %v, then %v", first, err)
 	}
 }

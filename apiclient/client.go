@@ -16,7 +16,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,13 +59,7 @@ type Exchange struct {
 // Client speaks to one account. It is safe for concurrent use.
 type Client struct {
 	cfg  Config
-	seed maphash.Seed
-
-	mu       sync.Mutex
-	longest  int               // rows of the longest page ever received
-	last     map[string]string // by listing: the id of the row that a request past the end proved to be the last
-	repeated map[string]string // by listing: the first row of the last walk, if rows came twice in it
-	refused  map[string]int    // by listing: the offset at which the newest request was answered 500
+	seed maphash.Seed // tells values apart without keeping them
 }
 
 // New makes a client that sends nothing yet.
@@ -82,10 +76,7 @@ func New(cfg Config) *Client {
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport(cfg.Concurrency)
 	}
-	return &Client{
-		cfg: cfg, seed: maphash.MakeSeed(),
-		last: map[string]string{}, repeated: map[string]string{}, refused: map[string]int{},
-	}
+	return &Client{cfg: cfg, seed: maphash.MakeSeed()}
 }
 
 // Close ends the idle connections.
@@ -95,8 +86,50 @@ func (c *Client) Close() {
 	}
 }
 
-// call is the body of one request. The API takes limit and offset as integers only.
-type call struct {
+// Permit is the right to send one request through the client that it was taken from.
+type Permit struct {
+	client *Client
+	used   atomic.Bool
+}
+
+// Take pays for one request. ErrBudgetSpent or ErrBackoff say why none may be
+// sent now. A request that fails is paid for as well.
+func (c *Client) Take() (*Permit, error) {
+	if err := c.cfg.Budget.take(); err != nil {
+		return nil, err
+	}
+	return &Permit{client: c}, nil
+}
+
+// spend uses a permit up. It fails with ErrPermitUsed, or with ErrBackoff if a
+// pause has begun since the permit was taken.
+func (p *Permit) spend() error {
+	if p == nil || p.client == nil || !p.used.CompareAndSwap(false, true) {
+		return ErrPermitUsed
+	}
+	return p.client.cfg.Budget.paused(time.Now())
+}
+
+// Get reads one batch and calls each for every recipient, in the order of the
+// answer and while it is still being read: if Get fails, what each was told is
+// void. The API cuts recipients off silently (at 1000 by default): compare their
+// number with TotalRecipients.
+//
+// It fails with a StatusError, a DecodeError, ErrTooLarge, ErrPermitUsed,
+// ErrBackoff, or an error of the network.
+func (p *Permit) Get(ctx context.Context, id string, each func(Recipient)) (Batch, error) {
+	var batch Batch
+	err := p.exchange(ctx, question{Action: ActionGet, BatchID: id}, func(doc *document) error {
+		return doc.get(id, &batch, each)
+	})
+	if err != nil {
+		return Batch{}, err
+	}
+	return batch, nil
+}
+
+// question is the body of one request. The API takes limit and offset as integers only.
+type question struct {
 	Action   Action `json:"action"`
 	Status   string `json:"status,omitempty"`
 	BatchID  string `json:"batch_id,omitempty"`
@@ -106,10 +139,11 @@ type call struct {
 }
 
 // exchange sends one request, hands the answer to decode, and tells Observe.
-func (c *Client) exchange(ctx context.Context, permit *Permit, body call, decode func(*document) error) error {
-	if err := permit.spend(); err != nil {
+func (p *Permit) exchange(ctx context.Context, body question, decode func(*document) error) error {
+	if err := p.spend(); err != nil {
 		return err
 	}
+	c := p.client
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	done := Exchange{Action: body.Action}
@@ -122,7 +156,7 @@ func (c *Client) exchange(ctx context.Context, permit *Permit, body call, decode
 	return done.Err
 }
 
-func (c *Client) send(ctx context.Context, body call, decode func(*document) error, seen *Exchange) error {
+func (c *Client) send(ctx context.Context, body question, decode func(*document) error, seen *Exchange) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("encode the request: %w", err)

@@ -36,9 +36,10 @@ func TestRequestsAreWhatTheServiceAsksFor(t *testing.T) {
 	}
 	answer := `{"batches":[{"id":"a"},{"id":"b"}],"runs":[{"id":"r"}],"batch":{},"recipients":[]}`
 	c := connect(t, apiclient.Config{Transport: tap{exactly(answer), see}, PageSize: 2, Version: "1.2.3"})
-	for _, w := range []*apiclient.Walk{c.Batches(), c.Batches(apiclient.BatchRunning), c.Runs(`p"1`)} {
+	for _, p := range []*apiclient.Pager{c.Batches(), c.BatchesIn(apiclient.BatchRunning), c.Runs(`p"1`)} {
+		w := p.Walk()
 		for range 2 {
-			if _, err := w.Next(t.Context(), paid(t)); err != nil {
+			if _, err := next(t, c, w); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -82,11 +83,11 @@ func TestEveryRequestSentIsObserved(t *testing.T) {
 		if _, err := list(t, c); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Runs(id).Next(t.Context(), paid(t)); err != nil {
+		if _, err := next(t, c, c.Runs(id).Walk()); err != nil {
 			t.Fatal(err)
 		}
 		_, _, failed := read(t, c, "none")
-		if _, err := c.Batches().Next(t.Context(), nil); !errors.Is(err, apiclient.ErrUnpaid) {
+		if _, err := (*apiclient.Permit)(nil).Next(t.Context(), c.Batches().Walk()); !errors.Is(err, apiclient.ErrPermitUsed) {
 			t.Fatal(err)
 		}
 		want := []apiclient.Exchange{
@@ -106,7 +107,7 @@ func TestARequestThatCouldNotBeSentIsObservedToo(t *testing.T) {
 	c := connect(t, apiclient.Config{Transport: inside(unlimited(0)), Observe: func(e apiclient.Exchange) { seen = append(seen, e) }})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := c.Batches().Next(ctx, paid(t))
+	_, err := paid(t, c).Next(ctx, c.Batches().Walk())
 	if !errors.Is(err, context.Canceled) || len(seen) != 1 || !errors.Is(seen[0].Err, context.Canceled) || !seen[0].Date.IsZero() {
 		t.Errorf("%v, %+v", err, seen)
 	}

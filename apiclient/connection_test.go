@@ -73,9 +73,9 @@ func TestAsManyConnectionsAreKeptAsRequestsRunAtOnce(t *testing.T) {
 		for range 3 {
 			arrived.Add(want)
 			for range want {
-				permit := paid(t)
+				permit := paid(t, c)
 				answered.Go(func() {
-					if _, err := c.Batches().Next(t.Context(), permit); err != nil {
+					if _, err := permit.Next(t.Context(), c.Batches().Walk()); err != nil {
 						t.Error(err)
 					}
 				})

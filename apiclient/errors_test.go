@@ -137,7 +137,7 @@ func TestARequestEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer time.AfterFunc(2*time.Second, cancel).Stop()
 		begin := time.Now()
-		_, err := c.Batches().Next(ctx, paid(t))
+		_, err := paid(t, c).Next(ctx, c.Batches().Walk())
 		if took := time.Since(begin); took != 2*time.Second || !errors.Is(err, context.Canceled) {
 			t.Errorf("%v after %v", err, took)
 		}

@@ -18,7 +18,7 @@ func DecodeGet(body io.Reader, id string, each func(Recipient)) error {
 // DecodePage is what a walk does with the body of an answer to list.
 func DecodePage(body io.Reader) error {
 	doc := newDocument(body, maphash.MakeSeed())
-	if _, err := doc.page(call{Action: ActionList, Limit: 500}); err != nil {
+	if _, err := doc.page(question{Action: ActionList, Limit: 500}); err != nil {
 		return doc.cause(err)
 	}
 	return doc.end()

@@ -69,28 +69,34 @@ func generous() *apiclient.Budget {
 	return apiclient.NewBudget(apiclient.Limits{PerMinute: 1_000_000, PerHour: 1_000_000})
 }
 
-// paid is the right to send one request, whoever grants it.
-func paid(t *testing.T) *apiclient.Permit {
+// paid is the right to send one request.
+func paid(t *testing.T, c *apiclient.Client) *apiclient.Permit {
 	t.Helper()
-	p, err := generous().Take()
+	p, err := c.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
+// next reads one more page of a walk.
+func next(t *testing.T, c *apiclient.Client, w *apiclient.Walk) ([]apiclient.Batch, error) {
+	t.Helper()
+	return paid(t, c).Next(t.Context(), w)
+}
+
 // read gets one batch and its recipients.
 func read(t *testing.T, c *apiclient.Client, id string) (apiclient.Batch, []apiclient.Recipient, error) {
 	t.Helper()
 	var rs []apiclient.Recipient
-	b, err := c.Get(t.Context(), paid(t), id, func(r apiclient.Recipient) { rs = append(rs, r) })
+	b, err := paid(t, c).Get(t.Context(), id, func(r apiclient.Recipient) { rs = append(rs, r) })
 	return b, rs, err
 }
 
 // list reads the first page of a listing.
 func list(t *testing.T, c *apiclient.Client) ([]apiclient.Batch, error) {
 	t.Helper()
-	return c.Batches().Next(t.Context(), paid(t))
+	return next(t, c, c.Batches().Walk())
 }
 
 // tap shows each request on its way.

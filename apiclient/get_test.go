@@ -63,7 +63,7 @@ func TestARowOfAListIsTheBatchOfItsGet(t *testing.T) {
 	if err != nil || len(listed) != 1 {
 		t.Fatal(err, listed)
 	}
-	runs, err := c.Runs(series).Next(t.Context(), paid(t))
+	runs, err := next(t, c, c.Runs(series).Walk())
 	if err != nil || len(runs) != 1 || runs[0].ID != run {
 		t.Fatal(err, runs)
 	}

@@ -170,7 +170,7 @@ func TestReadingManyRecipientsHoldsNone(t *testing.T) {
 	c, seen := connect(t, apiclient.Config{Transport: stream{body: body}}), 0
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := c.Get(t.Context(), paid(t), "b", func(apiclient.Recipient) { seen++ })
+	_, err := paid(t, c).Get(t.Context(), "b", func(apiclient.Recipient) { seen++ })
 	runtime.ReadMemStats(&after)
 	if held := after.TotalAlloc - before.TotalAlloc; err != nil || seen != n+1 || held > 1<<20 {
 		t.Errorf("%v, %d recipients, %d KiB allocated for 13 MB", err, seen, held>>10)
@@ -191,7 +191,7 @@ func TestAPageOfFarMoreRowsThanWereAskedForIsRefused(t *testing.T) {
 	}
 	for rows, want := range map[int]error{1000: nil, 1001: apiclient.ErrTooLarge} {
 		c := connect(t, apiclient.Config{Transport: exactly(page(rows)), PageSize: 500})
-		if _, err := c.Batches().Next(t.Context(), paid(t)); !errors.Is(err, want) || (want == nil && err != nil) {
+		if _, err := next(t, c, c.Batches().Walk()); !errors.Is(err, want) || (want == nil && err != nil) {
 			t.Errorf("%d rows: %v", rows, err)
 		}
 	}
@@ -200,7 +200,7 @@ func TestAPageOfFarMoreRowsThanWereAskedForIsRefused(t *testing.T) {
 func TestOfALongTextOrManyOddValuesOnlySomeAreKept(t *testing.T) {
 	days := strings.Repeat(`"x",`, 10_000) + `"x"`
 	body := `{"batches":[{"id":"b","name":"` + strings.Repeat("花", 10_000) + `","window_days":[` + days + `]}]}`
-	rows, err := whole(t, body).Batches().Next(t.Context(), paid(t))
+	rows, err := list(t, whole(t, body))
 	if err != nil || len(rows) != 1 {
 		t.Fatal(err, rows)
 	}

@@ -24,11 +24,11 @@ var members = map[string]member{
 	"recurrence_run_count": {1 << 8, func(b, older *Batch) { b.RecurrenceRuns = older.RecurrenceRuns }},
 	"recurrence_max_runs":  {1 << 9, func(b, older *Batch) { b.RecurrenceMaxRuns = older.RecurrenceMaxRuns }},
 	"window_start_time": {1 << 10, func(b, older *Batch) {
-		b.Window.Start, b.Window.Odd = older.Window.Start, b.Window.Odd || older.Window.Odd
+		b.Window.Start, b.Window.Unknown = older.Window.Start, b.Window.Unknown || older.Window.Unknown
 	}},
-	"window_end_time": {1 << 11, func(b, older *Batch) { b.Window.End, b.Window.Odd = older.Window.End, b.Window.Odd || older.Window.Odd }},
+	"window_end_time": {1 << 11, func(b, older *Batch) { b.Window.End, b.Window.Unknown = older.Window.End, b.Window.Unknown || older.Window.Unknown }},
 	"window_days": {1 << 12, func(b, older *Batch) {
-		b.Window.Days, b.Window.Odd = older.Window.Days, b.Window.Odd || older.Window.Odd
+		b.Window.Days, b.Window.Unknown = older.Window.Days, b.Window.Unknown || older.Window.Unknown
 	}},
 	"created_at":   {1 << 13, func(b, older *Batch) { b.CreatedAt = older.CreatedAt }},
 	"scheduled_at": {1 << 14, func(b, older *Batch) { b.ScheduledAt = older.ScheduledAt }},

@@ -6,172 +6,211 @@ import (
 	"time"
 )
 
-// MaxPages is the most pages of one walk. One that would go on is truncated.
+// MaxPages is the most pages of one walk. A walk that would need more is truncated.
 const MaxPages = 1000
 
-// Walk reads a listing page by page, one request each, newest batch first. It
-// can be left and taken up again at any page. It is not safe for concurrent use.
+// maxID is the longest usable id in bytes. A UUID has 36.
+const maxID = 256
+
+// Pager is one listing that is read again and again. It remembers from one walk
+// to the next which row was proven to be the last. One walk at a time: it is not
+// safe for concurrent use.
+type Pager struct {
+	question     question
+	end          listingEnd
+	repeatedFrom string // the first row of the last walk, if rows were repeated in it
+}
+
+// Batches lists every batch of the account, newest first. Runs of recurring
+// batches are never among them.
+func (c *Client) Batches() *Pager {
+	return &Pager{question: question{Action: ActionList, Limit: c.cfg.PageSize}}
+}
+
+// BatchesIn lists the batches in one state, newest first. A batch joins the
+// listing anywhere when its state changes, so every walk has to find the end anew.
+func (c *Client) BatchesIn(status BatchStatus) *Pager {
+	p := c.Batches()
+	p.question.Status = status.String()
+	p.end.moves = true
+	return p
+}
+
+// Runs lists the runs of a recurring batch, newest first, also if it has ended.
+func (c *Client) Runs(parentID string) *Pager {
+	return &Pager{question: question{Action: ActionListRuns, ParentID: parentID, Limit: c.cfg.PageSize}}
+}
+
+// Walk begins a walk at the first row. A walk that is under way is left.
+func (p *Pager) Walk() *Walk { return &Walk{pager: p, seen: map[string]bool{}} }
+
+// Walk reads a listing once, page by page, one request each. It can be paused
+// between any two pages. It is not safe for concurrent use.
 //
-// The API gives no total, cuts pages silently, and counts offsets from the
-// newest row: a batch that is created meanwhile shifts the pages, so that rows
-// come twice. Each batch is returned once.
+// The API counts offsets from the newest row, so a batch that is created during
+// the walk shifts the pages and repeats rows. Each batch is returned once.
 type Walk struct {
-	client   *Client
-	call     call
-	filtered bool   // rows may join behind the last one, when their state changes
-	listing  string // names what is listed, among all listings of the client
-	rows     int    // received so far, repeated ones too
-	pages    int
-	rowPages int
-	seen     map[string]bool
-	lastID   string
-	lastAt   time.Time // created_at of the last row
-	lastTied bool      // the row before it has the same
-	firstID  string
-	repeated bool // a row came twice
+	pager *Pager
+	seen  map[string]bool
+	rows  int // received so far, repeated ones included
+	pages int
+	first string // id of the first row
+	last  lastRow
 
-	done, truncated bool
+	repeated, truncated, done bool
 }
 
-// Batches lists every batch of the account, or those in one state. Runs of
-// recurring batches are never among them.
-func (c *Client) Batches(status ...BatchStatus) *Walk {
-	w := &Walk{client: c, call: call{Action: ActionList}, seen: map[string]bool{}}
-	if len(status) > 0 {
-		w.call.Status = status[0].String()
-		w.filtered = true
-	}
-	w.listing = "list " + w.call.Status
-	return w
+// lastRow is the row with which the pages read so far end.
+type lastRow struct {
+	id        string
+	createdAt time.Time
+	tied      bool // the row before it has the same created_at
 }
 
-// Runs lists the runs of a recurring batch, also of one that has ended.
-func (c *Client) Runs(parentID string) *Walk {
-	return &Walk{
-		client: c, call: call{Action: ActionListRuns, ParentID: parentID},
-		listing: "list_runs " + parentID, seen: map[string]bool{},
-	}
-}
+// distinct reports whether the row can be recognized, and its place in the
+// order is its own.
+func (r lastRow) distinct() bool { return r.id != "" && !r.createdAt.IsZero() && !r.tied }
 
-// Done tells whether the walk has come to its end.
+// Done reports whether the walk has come to its end.
 func (w *Walk) Done() bool { return w.done }
 
-// Truncated tells whether rows may have been missed: two pages met among equal
-// creation times, whose order is none; a page brought nothing new, or walk after
-// walk the same rows twice; a row had no id; the request behind the last rows
-// keeps failing; or MaxPages were not enough.
+// Truncated reports whether the walk may have missed rows: two pages met among
+// rows with the same created_at, whose order is arbitrary; a page had no new
+// row; walk after walk repeated rows; a row had no id; or MaxPages were not
+// enough.
 func (w *Walk) Truncated() bool { return w.truncated }
 
-// Pages is the number of pages read so far.
+// Pages is the number of pages with rows read so far.
 func (w *Walk) Pages() int { return w.pages }
 
-// Next reads one more page and returns the batches on it that are new to the
-// walk. It errs like Get, names the page, and can be called again after that.
-func (w *Walk) Next(ctx context.Context, permit *Permit) ([]Batch, error) {
-	var rows []Batch
-	w.call.Limit, w.call.Offset = w.client.cfg.PageSize, w.rows
-	err := w.client.exchange(ctx, permit, w.call, func(doc *document) (err error) {
-		rows, err = doc.page(w.call)
-		return err
-	})
-	if w.pastTheEnd(err) {
-		w.done, w.truncated = true, true
+// Has reports whether the walk has shown a batch.
+func (w *Walk) Has(id string) bool { return w.seen[id] }
+
+// Next reads one more page of a walk and returns the batches on it that are new
+// to the walk. It fails like Get, and names the page; the same page is then read
+// by the next call. After the end of the walk it sends nothing.
+func (p *Permit) Next(ctx context.Context, w *Walk) ([]Batch, error) {
+	if w.done {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s page %d: %w", w.call.Action, w.pages+1, err)
-	}
-	w.pages++
-	return w.keep(rows), nil
-}
-
-// mostRows is the most rows that a page may have where fewer are asked for: the
-// most that the service sends.
-const mostRows = 1000
-
-// page reads the rows of a list or list_runs answer. It errs with ErrTooLarge
-// where there are far more than were asked for: they are held until all are read.
-func (d *document) page(asked call) ([]Batch, error) {
-	main, action := "batches", asked.Action
-	if action == ActionListRuns {
-		main = "runs"
-	}
+	q := w.pager.question
+	q.Offset = w.rows
 	var rows []Batch
-	found := false
-	err := d.members(func(name string) error {
-		if name != main || d.kind() != '[' {
-			return d.skip()
-		}
-		found = true
-		return d.elements(func() error {
-			if len(rows) >= max(asked.Limit, mostRows) {
-				return ErrTooLarge
-			}
-			b, err := d.batch()
-			if err == nil {
-				rows = append(rows, b)
-			}
-			return err
-		})
+	err := p.exchange(ctx, q, func(doc *document) (err error) {
+		rows, err = doc.page(q)
+		return err
 	})
-	if err == nil && !found {
-		err = &DecodeError{Detail: string(action) + ": the answer lacks its " + main}
+	if err != nil {
+		return nil, fmt.Errorf("%s page %d: %w", q.Action, w.pages+1, err)
 	}
-	return rows, err
+	return w.accept(rows), nil
 }
 
-// keep picks what is new out of a page and decides whether it was the last.
-func (w *Walk) keep(rows []Batch) []Batch {
-	previousID, previousAt := w.lastID, w.lastAt
-	fresh := make([]Batch, 0, len(rows))
-	for _, row := range rows {
-		switch {
-		case row.ID == "" || len(row.ID) > maxID:
-			w.truncated = true
-		case !w.seen[row.ID]:
-			w.seen[row.ID] = true
-			fresh = append(fresh, row)
-		default:
-			w.repeated = true
-		}
+// accept takes in a page and decides whether it was the last.
+func (w *Walk) accept(rows []Batch) []Batch {
+	fresh := w.unseen(rows)
+	if w.meetsEqualTimes(rows, fresh) {
+		w.truncated = true
 	}
-	if len(fresh) > 0 && previousID != "" && fresh[0].CreatedAt.Equal(previousAt) {
-		w.truncated = true // two pages met among equal times, whose order changes
-	}
-	if len(rows) > 0 && rows[0].ID == previousID && w.lastTied {
-		w.truncated = true // likewise, with a row that came twice in the place of another
+	if w.rows == 0 {
+		w.pager.end.begin()
 	}
 	w.note(rows)
-	w.done = w.client.lastPage(w, len(rows), previousID)
+	w.done = w.pager.end.found(len(rows), w.last)
 	if !w.done && (len(fresh) == 0 || w.pages >= MaxPages) {
 		w.done, w.truncated = true, true
 	}
-	if w.done && w.client.repeatsItself(w) {
+	if w.done && w.pager.repeatsItself(w) {
 		w.truncated = true
 	}
 	return fresh
 }
 
-// note remembers where a page ended.
+// unseen returns the rows that are new to the walk.
+func (w *Walk) unseen(rows []Batch) []Batch {
+	fresh := make([]Batch, 0, len(rows))
+	for _, row := range rows {
+		switch {
+		case row.ID == "" || len(row.ID) > maxID:
+			w.truncated = true
+		case w.seen[row.ID]:
+			w.repeated = true
+		default:
+			w.seen[row.ID] = true
+			fresh = append(fresh, row)
+		}
+	}
+	return fresh
+}
+
+// meetsEqualTimes reports whether a page and the one before it meet among rows
+// with the same created_at. Their order may change between two requests, so that
+// one of them is shown twice and another never.
+func (w *Walk) meetsEqualTimes(rows, fresh []Batch) bool {
+	if w.last.id == "" {
+		return false
+	}
+	return (len(fresh) > 0 && fresh[0].CreatedAt.Equal(w.last.createdAt)) ||
+		(len(rows) > 0 && rows[0].ID == w.last.id && w.last.tied)
+}
+
+// note counts a page and remembers with which row it ends.
 func (w *Walk) note(rows []Batch) {
 	n := len(rows)
 	if n == 0 {
 		return
 	}
 	if w.rows == 0 {
-		w.firstID = rows[0].ID
+		w.first = rows[0].ID
 	}
+	before := w.last.createdAt
+	if n > 1 {
+		before = rows[n-2].CreatedAt
+	}
+	last := rows[n-1]
+	w.last = lastRow{id: last.ID, createdAt: last.CreatedAt, tied: last.CreatedAt.Equal(before)}
 	w.rows += n
-	w.rowPages++
-	w.lastID, w.lastAt = rows[n-1].ID, rows[n-1].CreatedAt
-	w.lastTied = n > 1 && rows[n-2].CreatedAt.Equal(w.lastAt)
+	w.pages++
 }
 
-// maxID bounds what can become a label: a UUID has 36 characters.
-const maxID = 256
+// repeatsItself reports whether a walk repeated rows although the one before it
+// had begun with the same row and repeated some too. Then no new batch has
+// shifted the pages: each repeated row stands in the place of another.
+func (p *Pager) repeatsItself(w *Walk) bool {
+	before := p.repeatedFrom
+	p.repeatedFrom = ""
+	if w.repeated {
+		p.repeatedFrom = w.first
+	}
+	return w.repeated && before == w.first
+}
 
-// RowPages is the number of pages so far that had rows.
-func (w *Walk) RowPages() int { return w.rowPages }
+// listingEnd finds the end of a listing. The API gives no total and cuts pages
+// silently at a number of rows that may change, so that a short page proves
+// little: it is the last if this walk has received a longer one, or if its last
+// row was proven to be the last by an earlier walk. Otherwise the next page
+// tells: the end is where it is empty.
+type listingEnd struct {
+	moves   bool   // rows may join behind the last one: what one walk has proven is void for the next
+	proven  string // id of the row that an empty page was found behind; "" for none
+	longest int    // rows of the longest page of this walk
+}
 
-// Has tells whether the walk has shown a batch.
-func (w *Walk) Has(id string) bool { return w.seen[id] }
+// begin forgets what holds for one walk only.
+func (e *listingEnd) begin() { e.longest = 0 }
+
+// found reports whether a page of n rows is the last. The pages so far end with
+// a row, which stands right before an empty page.
+func (e *listingEnd) found(n int, last lastRow) bool {
+	if n == 0 {
+		e.proven = ""
+		if !e.moves && last.distinct() {
+			e.proven = last.id
+		}
+		return true
+	}
+	proven := last.distinct() && last.id == e.proven
+	shorter := n < e.longest
+	e.longest = max(e.longest, n)
+	return proven || shorter
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,17 +43,17 @@ func TestAfterA429NothingIsSentUntilItsTimeHasCome(t *testing.T) {
 		"nearly for ever":     {[]string{"9223372036854775807"}, date, time.Hour},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			budget, err := refused(t, http.Header{"Retry-After": c.after, "Date": c.date})
+			client, budget, err := refused(t, http.Header{"Retry-After": c.after, "Date": c.date})
 			var failed *apiclient.StatusError
 			if !errors.As(err, &failed) || failed.RetryAfter != c.want {
 				t.Errorf("%s: %+v, want %v", name, failed, c.want)
 			}
 			time.Sleep(c.want - 1)
-			if _, err := budget.Take(); !errors.Is(err, apiclient.ErrBackoff) || budget.Remaining() != 0 {
+			if _, err := client.Take(); !errors.Is(err, apiclient.ErrBackoff) || budget.Remaining() != 0 {
 				t.Errorf("%s: just before: %v, %d left", name, err, budget.Remaining())
 			}
 			time.Sleep(time.Nanosecond)
-			if _, err := budget.Take(); err != nil || budget.Remaining() == 0 {
+			if _, err := client.Take(); err != nil || budget.Remaining() == 0 {
 				t.Errorf("%s: afterwards: %v, %d left", name, err, budget.Remaining())
 			}
 		})
@@ -60,28 +61,35 @@ func TestAfterA429NothingIsSentUntilItsTimeHasCome(t *testing.T) {
 }
 
 // refused sends one request, answered 429 with the headers.
-func refused(t *testing.T, h http.Header) (*apiclient.Budget, error) {
+func refused(t *testing.T, h http.Header) (*apiclient.Client, *apiclient.Budget, error) {
 	t.Helper()
 	a := unlimited(0)
 	a.Inject(simulator.Fault{Status: http.StatusTooManyRequests, Header: h})
 	budget := generous()
 	c := connect(t, apiclient.Config{Transport: inside(a), Budget: budget})
-	_, err := c.Batches().Next(t.Context(), paid(t))
-	return budget, err
+	_, err := list(t, c)
+	return c, budget, err
 }
 
 func TestAShorterPauseDoesNotEndALongerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, budget := unlimited(0), generous()
-		c := connect(t, apiclient.Config{Transport: inside(a), Budget: budget})
-		for _, after := range []string{"60", "5"} {
-			a.Inject(simulator.Fault{Status: 429, Header: http.Header{"Retry-After": {after}}})
+		a := unlimited(0)
+		c := of(t, a)
+		a.Inject(simulator.Fault{Action: "list", Status: 429, Header: http.Header{"Retry-After": {"60"}}})
+		a.Inject(simulator.Fault{Action: "get", Status: 429, Latency: time.Second, Header: http.Header{"Retry-After": {"5"}}})
+		var slower sync.WaitGroup
+		slower.Go(func() {
 			if _, _, err := read(t, c, "x"); apiclient.Reason(err) != "rate_limited" {
-				t.Fatal(err)
+				t.Error(err)
 			}
+		})
+		synctest.Wait() // until it is on its way
+		if _, err := list(t, c); apiclient.Reason(err) != "rate_limited" {
+			t.Fatal(err)
 		}
-		time.Sleep(59 * time.Second)
-		if _, err := budget.Take(); !errors.Is(err, apiclient.ErrBackoff) {
+		slower.Wait()
+		time.Sleep(58 * time.Second)
+		if _, err := c.Take(); !errors.Is(err, apiclient.ErrBackoff) {
 			t.Errorf("after 59 s: %v", err)
 		}
 	})
@@ -89,14 +97,15 @@ func TestAShorterPauseDoesNotEndALongerOne(t *testing.T) {
 
 func TestOnlyA429Pauses(t *testing.T) {
 	for _, status := range []int{401, 404, 500, 503} {
-		a, budget := unlimited(0), generous()
+		a := unlimited(0)
 		a.Inject(simulator.Fault{Status: status, Header: http.Header{"Retry-After": {"60"}}})
-		_, err := list(t, connect(t, apiclient.Config{Transport: inside(a), Budget: budget}))
+		c := of(t, a)
+		_, err := list(t, c)
 		var failed *apiclient.StatusError
 		if !errors.As(err, &failed) || failed.RetryAfter != 0 {
 			t.Errorf("%d: %+v", status, failed)
 		}
-		if _, err := budget.Take(); err != nil {
+		if _, err := c.Take(); err != nil {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
@@ -130,15 +139,15 @@ func TestAWindowNearlySpentIsCrowdedUntilItsReset(t *testing.T) {
 			if _, err := list(t, connect(t, apiclient.Config{Transport: inside(a), Budget: budget})); err != nil {
 				t.Fatal(err)
 			}
-			if budget.Crowded() != (c.crowded > 0) {
-				t.Errorf("%s: crowded %v", name, budget.Crowded())
+			if budget.NearlyExhausted() != (c.crowded > 0) {
+				t.Errorf("%s: crowded %v", name, budget.NearlyExhausted())
 			}
 			time.Sleep(max(1, c.crowded) - 1)
-			if budget.Crowded() != (c.crowded > 0) {
-				t.Errorf("%s: crowded %v just before the reset", name, budget.Crowded())
+			if budget.NearlyExhausted() != (c.crowded > 0) {
+				t.Errorf("%s: crowded %v just before the reset", name, budget.NearlyExhausted())
 			}
 			time.Sleep(time.Nanosecond)
-			if budget.Crowded() {
+			if budget.NearlyExhausted() {
 				t.Errorf("%s: crowded after the reset", name)
 			}
 		})
@@ -150,8 +159,8 @@ func TestAnAnswerWithoutRateLimitHeadersSaysNothingAboutTheWindow(t *testing.T) 
 	c := connect(t, apiclient.Config{Transport: inside(a), Budget: budget})
 	remove := a.Inject(simulator.Fault{Header: http.Header{"X-Ratelimit-Limit": {"50"}, "X-Ratelimit-Remaining": {"1"}}})
 	for range 2 {
-		if _, err := list(t, c); err != nil || !budget.Crowded() {
-			t.Errorf("%v, crowded %v", err, budget.Crowded())
+		if _, err := list(t, c); err != nil || !budget.NearlyExhausted() {
+			t.Errorf("%v, crowded %v", err, budget.NearlyExhausted())
 		}
 		remove()
 	}
@@ -184,19 +193,12 @@ func TestAnOddResetIsUnknown(t *testing.T) {
 }
 
 func TestAPermitBoughtBeforeA429IsNotUsedInItsPause(t *testing.T) {
-	a, budget := unlimited(0), generous()
-	c := connect(t, apiclient.Config{Transport: inside(a), Budget: budget})
-	var permits []*apiclient.Permit
-	for range 2 {
-		permit, err := budget.Take()
-		if err != nil {
-			t.Fatal(err)
-		}
-		permits = append(permits, permit)
-	}
+	a := unlimited(0)
+	c := of(t, a)
+	permits := []*apiclient.Permit{paid(t, c), paid(t, c)}
 	a.Inject(simulator.Fault{Status: 429, Times: 1})
 	for i, want := range []string{"rate_limited", ""} {
-		_, err := c.Batches().Next(t.Context(), permits[i])
+		_, err := permits[i].Next(t.Context(), c.Batches().Walk())
 		if want == "" && !errors.Is(err, apiclient.ErrBackoff) || want != "" && apiclient.Reason(err) != want {
 			t.Errorf("request %d: %v", i+1, err)
 		}
@@ -216,7 +218,7 @@ func TestAWindowOfAnySizeIsCrowdedOnlyWhenATenthIsLeft(t *testing.T) {
 		if _, err := list(t, connect(t, apiclient.Config{Transport: inside(a), Budget: budget})); err != nil {
 			t.Fatal(err)
 		}
-		if got := budget.Crowded(); got != want {
+		if got := budget.NearlyExhausted(); got != want {
 			t.Errorf("%s of %s left: crowded %v", headers[1], headers[0], got)
 		}
 	}
@@ -235,7 +237,7 @@ func TestTheResetOfAWindowIsTakenByTheClockThatNamesIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, want := range []bool{true, false} {
-				if got := budget.Crowded(); got != want {
+				if got := budget.NearlyExhausted(); got != want {
 					t.Errorf("their clock is %v ahead: crowded %v, want %v", ahead, got, want)
 				}
 				time.Sleep(time.Minute)

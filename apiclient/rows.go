@@ -123,7 +123,7 @@ func (d *document) clock(minute *int, b *Batch) error {
 	}
 	read, ok := parseClock(string(raw))
 	if kind != '"' || !ok {
-		b.Window.Odd = true
+		b.Window.Unknown = true
 		d.odd(&b.Odd, FieldWindow, raw)
 		return nil
 	}
@@ -140,7 +140,7 @@ func (d *document) days(b *Batch) error {
 	case '[':
 	default:
 		raw, _, err := d.value()
-		b.Window.Odd = true
+		b.Window.Unknown = true
 		d.odd(&b.Odd, FieldWindow, raw)
 		return err
 	}
@@ -161,4 +161,40 @@ func (d *document) days(b *Batch) error {
 	}
 	_, err := d.dec.ReadToken()
 	return err
+}
+
+// mostRows is the most rows that a page may have where fewer were asked for: the
+// most that the service sends by default.
+const mostRows = 1000
+
+// page reads the rows of an answer to list or list_runs. It fails with
+// ErrTooLarge if there are far more than were asked for, because all of them are
+// held until the page is read.
+func (d *document) page(asked question) ([]Batch, error) {
+	main, action := "batches", asked.Action
+	if action == ActionListRuns {
+		main = "runs"
+	}
+	var rows []Batch
+	found := false
+	err := d.members(func(name string) error {
+		if name != main || d.kind() != '[' {
+			return d.skip()
+		}
+		found = true
+		return d.elements(func() error {
+			if len(rows) >= max(asked.Limit, mostRows) {
+				return ErrTooLarge
+			}
+			b, err := d.batch()
+			if err == nil {
+				rows = append(rows, b)
+			}
+			return err
+		})
+	})
+	if err == nil && !found {
+		err = &DecodeError{Detail: string(action) + ": the answer lacks its " + main}
+	}
+	return rows, err
 }

@@ -11,14 +11,14 @@ import (
 //
 // Its methods compare as the service does, minute by minute. The time they are
 // given has to be in the zone in which the service compares. They are of no use
-// for a window that is Odd.
+// for a window that is Unknown.
 type Window struct {
 	// Start and End are minutes of the day, from 0 to 1440; -1 for null. Dialling
 	// begins after the start minute and ends after the end minute. A null start
 	// is before the day's first minute, a null end after its last.
 	Start, End int
 	Days       Days
-	Odd        bool // part of it made no sense: when the batch may be called is not known
+	Unknown    bool // part of it made no sense: when the batch may be called is not known
 }
 
 // Days is a set of weekdays, bit 0 for Sunday. EveryDay is what null means.

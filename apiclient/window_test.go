@@ -26,7 +26,7 @@ func TestClocksAreReadToTheMinuteOrLeaveTheWindowOdd(t *testing.T) {
 			t.Errorf("%s: %+v, %+v", wire, start.Window, end.Window)
 		}
 		for _, b := range []apiclient.Batch{start, end} {
-			if b.Window.Odd != (odd != "") || fields(b.Odd) != odd || b.Window.Days != apiclient.EveryDay {
+			if b.Window.Unknown != (odd != "") || fields(b.Odd) != odd || b.Window.Days != apiclient.EveryDay {
 				t.Errorf("%s: %+v, odd %q", wire, b.Window, fields(b.Odd))
 			}
 		}
@@ -54,7 +54,7 @@ func TestWindowDaysAreASetOfWeekdays(t *testing.T) {
 		{"5", apiclient.EveryDay, true, "window"},
 	} {
 		b := row(t, `"window_days":`+c.wire)
-		if b.Window.Days != c.days || b.Window.Odd != c.odd || fields(b.Odd) != c.field {
+		if b.Window.Days != c.days || b.Window.Unknown != c.odd || fields(b.Odd) != c.field {
 			t.Errorf("%s: %+v, odd %q", c.wire, b.Window, fields(b.Odd))
 		}
 	}
