@@ -43,7 +43,7 @@ func TestAnAnswerToAnOlderRequestDoesNotReplaceWhatIsNewer(t *testing.T) {
 
 func TestABatchThatTheFilterShowsNoMoreIsReadFirst(t *testing.T) {
 	a, shown := known(t, "left", "runs")
-	a.list.filter, a.list.filterAt = apiclient.New(apiclient.Config{}).Batches(apiclient.BatchRunning), shown.Add(time.Second)
+	a.list.filter, a.list.filterAt = apiclient.New(apiclient.Config{}).BatchesIn(apiclient.BatchRunning).Walk(), shown.Add(time.Second)
 	a.list.filtered = map[string]bool{"runs": true}
 	a.finishFilter()
 	if got := a.urgencies(); got["left"] != justLeft || got["runs"] != byAge {

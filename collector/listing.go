@@ -10,6 +10,7 @@ import (
 
 // listing is how far the list of all batches was read.
 type listing struct {
+	all, running  *apiclient.Pager
 	walk          *apiclient.Walk // under way; nil between two
 	pages         int             // of the walk under way
 	walkAt        time.Time       // when its first page was asked for
@@ -81,9 +82,9 @@ const couple = 2
 func (a *account) finishWalk() {
 	l := &a.list
 	walk, began := l.walk, l.walkAt
-	l.walk, l.price, l.refreshed, l.truncated = nil, walk.RowPages(), began, walk.Truncated()
+	l.walk, l.price, l.refreshed, l.truncated = nil, walk.Pages(), began, walk.Truncated()
 	enough := missesToBeGone
-	if walk.RowPages() <= 1 {
+	if walk.Pages() <= 1 {
 		enough = 1
 	}
 	for id, b := range a.batches {
@@ -110,7 +111,7 @@ func (a *account) finishFilter() {
 			b.owed, b.leftAt = true, time.Now()
 		}
 	}
-	l.filterPrice = l.filter.RowPages()
+	l.filterPrice = l.filter.Pages()
 	l.filter, l.filtered = nil, nil
 }
 
@@ -119,13 +120,19 @@ func (l *listing) next(client *apiclient.Client, filtered bool, now time.Time) *
 	if filtered {
 		l.filterAskedAt = now
 		if l.filter == nil {
-			l.filter, l.filterAt, l.filtered = client.Batches(apiclient.BatchRunning), now, map[string]bool{}
+			if l.running == nil {
+				l.running = client.BatchesIn(apiclient.BatchRunning)
+			}
+			l.filter, l.filterAt, l.filtered = l.running.Walk(), now, map[string]bool{}
 		}
 		return l.filter
 	}
 	l.askedAt, l.stuck = now, false
 	if l.walk == nil {
-		l.walk, l.walkAt, l.pages = client.Batches(), now, 0
+		if l.all == nil {
+			l.all = client.Batches()
+		}
+		l.walk, l.walkAt, l.pages = l.all.Walk(), now, 0
 	}
 	return l.walk
 }

@@ -73,20 +73,20 @@ func metricRows(names bool) []metric {
 			row: func(b *apiclient.Batch, emit emit) { emitCount(b.ReservedConcurrency, emit) }},
 		{name: "magpipe_batch_call_window_open", help: "Whether the call window allows dialling now, whatever the state.",
 			clock: func(b *apiclient.Batch, now time.Time, emit emit) {
-				if !b.Window.Odd {
-					emit(zeroOrOne(windowOpen(b.Window, now)))
+				if !b.Window.Unknown {
+					emit(zeroOrOne(b.Window.Open(now)))
 				}
 			}},
 		{name: "magpipe_batch_call_window_closes_timestamp_seconds", help: "When the call window that is open now closes; absent while it is closed, and when it never closes.",
 			clock: func(b *apiclient.Batch, now time.Time, emit emit) {
-				if !b.Window.Odd {
-					emitTime(windowCloses(b.Window, now), emit)
+				if !b.Window.Unknown {
+					emitTime(b.Window.Closes(now), emit)
 				}
 			}},
 		{name: "magpipe_batch_call_window_valid", help: "Whether the call window can ever open.",
 			row: func(b *apiclient.Batch, emit emit) {
-				if !b.Window.Odd {
-					emit(zeroOrOne(windowValid(b.Window)))
+				if !b.Window.Unknown {
+					emit(zeroOrOne(b.Window.Valid()))
 				}
 			}},
 		{name: "magpipe_batch_created_timestamp_seconds", help: "When the batch was created.",

@@ -33,7 +33,7 @@ func (c *Collector) prepareList(r request) read {
 		c.account.walks().AllowN(sent, 1)
 	}
 	return func(ctx context.Context, permit *apiclient.Permit) {
-		rows, err := walk.Next(ctx, permit)
+		rows, err := permit.Next(ctx, walk)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {
@@ -52,7 +52,7 @@ func (c *Collector) prepareRuns(r request) read {
 	sent := time.Now()
 	walk := c.account.seriesOf(r.id).next(c.client, c.account.batches[r.id], sent)
 	return func(ctx context.Context, permit *apiclient.Permit) {
-		rows, err := walk.Next(ctx, permit)
+		rows, err := permit.Next(ctx, walk)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {
@@ -70,7 +70,7 @@ func (c *Collector) prepareGet(r request) read {
 	c.account.batches[r.id].askedAt = sent
 	return func(ctx context.Context, permit *apiclient.Permit) {
 		t := &tally{batchID: r.id, seed: c.account.seed}
-		row, err := c.client.Get(ctx, permit, r.id, t.add)
+		row, err := permit.Get(ctx, r.id, t.add)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {

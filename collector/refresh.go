@@ -121,7 +121,7 @@ func (r *round) launch() {
 		if r.refused != nil || len(r.inFlight) >= r.cfg.API.Concurrency || r.ctx.Err() != nil || r.yields(next) {
 			return false
 		}
-		permit, err := r.cfg.API.Budget.Take()
+		permit, err := r.client.Take()
 		if err != nil {
 			r.refused = err
 			return false
@@ -148,12 +148,12 @@ func (r *round) due() []candidate {
 // window to the customer's automation. The list does not: its answers tell
 // when the window is free again.
 func (r *round) yields(c candidate) bool {
-	return c.action != apiclient.ActionList && r.cfg.API.Budget.Crowded()
+	return c.action != apiclient.ActionList && r.cfg.API.Budget.NearlyExhausted()
 }
 
 // countDeferred counts what was due and was not sent.
 func (r *round) countDeferred() {
-	if r.refused == nil && !r.cfg.API.Budget.Crowded() {
+	if r.refused == nil && !r.cfg.API.Budget.NearlyExhausted() {
 		return
 	}
 	reason := deferredBudget

@@ -8,6 +8,7 @@ import (
 
 // series is what is known of the runs of a recurring batch, which list hides.
 type series struct {
+	runs     *apiclient.Pager
 	walk     *apiclient.Walk // under way; nil between two
 	walkAt   time.Time       // when its first page was asked for
 	askedAt  time.Time       // the last attempt; zero: never
@@ -30,7 +31,10 @@ func (a *account) seriesOf(id string) *series {
 func (s *series) next(client *apiclient.Client, parent *batch, now time.Time) *apiclient.Walk {
 	s.askedAt = now
 	if s.walk == nil {
-		s.walk, s.walkAt, s.spawning = client.Runs(parent.row.ID), now, parent.row.RecurrenceRuns
+		if s.runs == nil {
+			s.runs = client.Runs(parent.row.ID)
+		}
+		s.walk, s.walkAt, s.spawning = s.runs.Walk(), now, parent.row.RecurrenceRuns
 	}
 	return s.walk
 }
