@@ -2,9 +2,9 @@
 // limits, and faults on demand, behind the same HTTP interface as the service. The demo, the tests and the
 // benchmarks of the exporter run against it.
 //
-// Its only clock is time.Now, it starts no goroutine, and nothing happens in it between two questions: each question
-// first plays all that is due by then, event by event. Times and outcomes come from random streams that hang on the
-// seed alone, so that the same account has the same history however often it is asked.
+// Its only clock is time.Now, and it starts no goroutine: every access first plays all events that are due by then,
+// one by one. Times and outcomes come from random streams that depend on the seed alone, so the same account has the
+// same history however often it is asked.
 package simulator
 
 import (
@@ -15,19 +15,19 @@ import (
 	"time"
 )
 
-// Options say how an Account behaves; the zero value is an account that keeps the documented limits.
+// Options configure an Account; the zero value is an account with the documented limits.
 type Options struct {
 	Seed             uint64 // the same seed gives the same history
-	Key              string // "" accepts any non-empty bearer key; otherwise others get 401
+	Key              string // "" accepts any non-empty bearer key; otherwise other keys get 401
 	PerMinute        int    // requests answered in any sliding minute; 0: the documented 100; negative: no limit
 	PerHour          int    // requests answered in any sliding hour; 0: the documented 1000; negative: no limit
-	PageCap          int    // rows per list or list_runs answer at most, whatever limit asks; 0: 1000
-	RecipientCap     int    // recipients per get at most; 0: 1000
+	PageCap          int    // most rows in a list or list_runs answer, whatever limit asks for; 0: 1000
+	RecipientCap     int    // most recipients in a get answer; 0: 1000
 	AsDocumented     bool   // rows of list have only the keys that the official page shows
-	RateLimitHeaders bool   // send X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) of the hour, if it is limited
+	RateLimitHeaders bool   // send X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) for the hour, if it is limited
 }
 
-// Account is a simulated account and an http.Handler; all its methods may be called concurrently.
+// Account is a simulated account and an http.Handler. All its methods are safe for concurrent use.
 type Account struct {
 	options Options
 	limits  limits
@@ -35,7 +35,7 @@ type Account struct {
 	mu       sync.Mutex
 	batches  map[string]*batch
 	listed   []*batch // those that list shows, newest first
-	agenda   agenda   // those that have something ahead
+	queue    eventQueue
 	added    uint64
 	faults   []*fault
 	requests journal[Request]
@@ -55,30 +55,30 @@ func New(o Options) *Account {
 	}
 }
 
-// Add puts a campaign into the account and returns its id. A batch of the same id is replaced. What lies between its
-// start and now is played as if it had been there all the time.
+// Add puts a campaign into the account and returns its id. It replaces a batch of the same id. Everything between its
+// start and now is played at once, as if it had been there all the time.
 func (a *Account) Add(c Campaign) (id string) { return a.add(c) }
 
 func (a *Account) add(c Campaign, steps ...step) (id string) {
-	now := a.enter()
+	now := a.lock()
 	defer a.mu.Unlock()
 	a.added++
 	b := newBatch(c, mix(a.options.Seed, forBatch, a.added), now)
 	b.steps = steps
 	a.insert(b)
-	a.recordBehind(b, now)
+	a.playPast(b, now)
 	return b.id
 }
 
-// Delete removes a batch and, of a series, its runs. Unknown ids are ignored, here as in all methods.
+// Delete removes a batch and, if it is recurring, its runs. Unknown ids are ignored, here as in all methods.
 func (a *Account) Delete(id string) {
-	a.enter()
+	a.lock()
 	defer a.mu.Unlock()
 	a.remove(id)
 }
 
-// enter locks the account and plays it up to now, in whole microseconds as the service stores them.
-func (a *Account) enter() (now time.Time) {
+// lock locks the account and plays it up to now, which has whole microseconds, as the service stores times.
+func (a *Account) lock() (now time.Time) {
 	a.mu.Lock()
 	now = time.Now().UTC().Truncate(time.Microsecond)
 	a.advance(now)
@@ -92,7 +92,7 @@ func (a *Account) insert(b *batch) {
 		i, _ := slices.BinarySearchFunc(a.listed, b, newestFirst)
 		a.listed = slices.Insert(a.listed, i, b)
 	} else if p := a.batches[b.parent]; p != nil {
-		p.adopt(b)
+		p.addRun(b)
 	}
 	a.reschedule(b)
 }
@@ -108,8 +108,8 @@ func (a *Account) remove(id string) {
 		p.runs = slices.DeleteFunc(p.runs, same)
 	}
 	a.listed = slices.DeleteFunc(a.listed, same)
-	if b.place >= 0 {
-		heap.Remove(&a.agenda, b.place)
+	if b.queueIndex >= 0 {
+		heap.Remove(&a.queue, b.queueIndex)
 	}
 	for _, run := range slices.Clone(b.runs) {
 		a.remove(run.id)
@@ -120,64 +120,66 @@ func newestFirst(x, y *batch) int {
 	return cmp.Or(y.created.Compare(x.created), cmp.Compare(x.key, y.key))
 }
 
-// agenda is a heap of the batches that have something ahead, the earliest on top.
-type agenda []*batch
-
-func (g agenda) Len() int { return len(g) }
-
-// Less lets the batch's key decide at equal times, so that the order never hangs on how the heap came about.
-func (g agenda) Less(i, j int) bool {
-	if !g[i].next.Equal(g[j].next) {
-		return g[i].next.Before(g[j].next)
-	}
-	return g[i].key < g[j].key
-}
-
-func (g agenda) Swap(i, j int) {
-	g[i], g[j] = g[j], g[i]
-	g[i].place, g[j].place = i, j
-}
-
-func (g *agenda) Push(x any) {
-	b, ok := x.(*batch)
-	if !ok {
-		return // heap.Push is only ever given batches
-	}
-	b.place = len(*g)
-	*g = append(*g, b)
-}
-
-func (g *agenda) Pop() any {
-	old := *g
-	b := old[len(old)-1]
-	old[len(old)-1] = nil
-	b.place = -1
-	*g = old[:len(old)-1]
-	return b
-}
-
 // advance plays all events up to now, in order of time.
 func (a *Account) advance(now time.Time) {
-	for len(a.agenda) > 0 && !a.agenda[0].next.After(now) {
-		b := a.agenda[0]
+	for len(a.queue) > 0 && !a.queue[0].next.After(now) {
+		b := a.queue[0]
 		a.play(b, b.next)
 		a.reschedule(b)
 	}
 }
 
-// reschedule puts the batch where its next event belongs.
+// reschedule moves the batch to the place in the queue that its next event demands.
 func (a *Account) reschedule(b *batch) {
 	if a.batches[b.id] != b {
 		return
 	}
-	b.next = b.ahead()
+	b.next = b.nextEvent()
 	switch {
-	case b.next.IsZero() && b.place >= 0:
-		heap.Remove(&a.agenda, b.place)
+	case b.next.IsZero() && b.queueIndex >= 0:
+		heap.Remove(&a.queue, b.queueIndex)
 	case b.next.IsZero():
-	case b.place >= 0:
-		heap.Fix(&a.agenda, b.place)
+	case b.queueIndex >= 0:
+		heap.Fix(&a.queue, b.queueIndex)
 	default:
-		heap.Push(&a.agenda, b)
+		heap.Push(&a.queue, b)
 	}
+}
+
+// eventQueue is a heap of the batches that have an event ahead, the earliest on top.
+type eventQueue []*batch
+
+func (q eventQueue) Len() int { return len(q) }
+
+// Less orders events at the same time by the batch's key, so that the order never depends on the heap's history.
+func (q eventQueue) Less(i, j int) bool {
+	if !q[i].next.Equal(q[j].next) {
+		return q[i].next.Before(q[j].next)
+	}
+	return q[i].key < q[j].key
+}
+
+func (q eventQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].queueIndex, q[j].queueIndex = i, j
+}
+
+// Push implements heap.Interface.
+func (q *eventQueue) Push(x any) {
+	b, ok := x.(*batch)
+	if !ok {
+		return // only batches are ever pushed
+	}
+	b.queueIndex = len(*q)
+	*q = append(*q, b)
+}
+
+// Pop implements heap.Interface.
+func (q *eventQueue) Pop() any {
+	old := *q
+	b := old[len(old)-1]
+	old[len(old)-1] = nil
+	b.queueIndex = -1
+	*q = old[:len(old)-1]
+	return b
 }

@@ -45,7 +45,7 @@ type page struct {
 	Runs       []batch     `json:"runs"`
 }
 
-// count gives how many recipients are in the states.
+// count returns how many recipients are in the states.
 func (p page) count(states ...string) (n int) {
 	for _, r := range p.Recipients {
 		for _, s := range states {
@@ -111,7 +111,7 @@ func get(t *testing.T, a *simulator.Account, id string) page {
 	return read(t, a, `{"action":"get","batch_id":%q}`, id)
 }
 
-// brisk is a campaign that is through in some minutes.
+// brisk returns a campaign that ends within some minutes.
 func brisk(recipients int) simulator.Campaign {
 	return simulator.Campaign{
 		Name: "Brisk", Recipients: recipients, MaxConcurrency: 3,
@@ -123,14 +123,14 @@ func TestTheSameSeedGivesTheSameHistoryHoweverOftenItIsAsked(t *testing.T) {
 	history := func(seed uint64, poll time.Duration) (calls []simulator.Call, rows []batch) {
 		synctest.Test(t, func(t *testing.T) {
 			a := simulator.Demo(simulator.Options{Seed: seed})
-			series := a.Add(simulator.Campaign{
+			recurring := a.Add(simulator.Campaign{
 				Recurrence: "hourly", Recipients: 20, RunEvery: 31 * time.Minute, DialEvery: 20 * time.Second,
 			})
 			for range 3 * time.Hour / poll {
 				time.Sleep(poll)
 				list(t, a)
 			}
-			a.Cancel(series)
+			a.Cancel(recurring)
 			rows = list(t, a).Batches
 			calls = a.Calls()
 		})
@@ -160,7 +160,7 @@ func TestAFrozenBatchDoesNotMove(t *testing.T) {
 	})
 }
 
-func TestWhatWasBeforeTheAccountIsAskedIsPlayed(t *testing.T) {
+func TestThePastOfACampaignIsPlayedWhenItIsAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		c := brisk(30)

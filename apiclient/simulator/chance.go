@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 )
 
-// What the random streams are for; each use has its own, so that none moves another.
+// The purposes of the random streams. Each has its own, so that drawing from one never changes another.
 const (
 	forBatch uint64 = iota + 1
 	forRun
@@ -22,7 +22,7 @@ const (
 	forUser
 )
 
-// mix folds numbers into one that looks like chance (the finalizer of SplitMix64 after each).
+// mix hashes numbers into one (the finalizer of SplitMix64 after each).
 func mix(parts ...uint64) uint64 {
 	var h uint64
 	for _, p := range parts {
@@ -34,16 +34,16 @@ func mix(parts ...uint64) uint64 {
 	return h
 }
 
-// stream is the random stream of one purpose.
+// stream returns the random stream of a purpose.
 func stream(parts ...uint64) *rand.Rand {
 	s := mix(parts...)
 	return rand.New(rand.NewPCG(s, mix(s)))
 }
 
-// fraction is a number in [0, 1) of one purpose.
+// fraction returns a number in [0, 1) for a purpose.
 func fraction(parts ...uint64) float64 { return float64(mix(parts...)>>11) / (1 << 53) }
 
-// uuid is a UUID (version 4 in form) of one purpose.
+// uuid returns a UUID (in the form of version 4) for a purpose.
 func uuid(parts ...uint64) string {
 	var raw [16]byte
 	high := mix(parts...)
@@ -63,7 +63,7 @@ func uuid(parts ...uint64) string {
 	return string(out[:])
 }
 
-// The parts of which people and numbers are made up; none of them exists.
+// The parts of invented names and numbers.
 var (
 	givenNames = [...]string{
 		"Ada", "Bo", "Chidi", "Dana", "Émile", "Fatou", "Goran", "Hye-jin", "Inés", "Jürgen", "Katja", "Liam",
@@ -76,7 +76,7 @@ var (
 	areaCodes = [...]string{"206", "212", "303", "312", "404", "415", "503", "512", "604", "617"}
 )
 
-// personName gives recipient i a name; nil where the contact has none.
+// personName returns the name of recipient i; nil if the contact has none.
 func (b *batch) personName(i int) *string {
 	h := mix(b.key, forPerson, uint64(i))
 	if h%16 == 0 {
@@ -86,12 +86,12 @@ func (b *batch) personName(i int) *string {
 	return &name
 }
 
-// phoneNumber is one of the numbers 555-0100 to 555-0199, which are set aside for fiction.
+// phoneNumber returns one of the numbers 555-0100 to 555-0199, which are reserved for fiction.
 func (b *batch) phoneNumber(i int) string {
 	return fmt.Sprintf("+1%s55501%02d", areaCodes[i/100%len(areaCodes)], i%100)
 }
 
-// errorMessage is what the service writes beside a status; some of it quotes the phone number.
+// errorMessage returns the text that the service stores with a status; some texts quote the phone number.
 func (b *batch) errorMessage(i int, status string) *string {
 	var text string
 	switch status {

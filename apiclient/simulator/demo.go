@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// scene is one campaign of the demo and what is done to it.
+// scene is a campaign of the demo and what is done to it.
 type scene struct {
 	Campaign
 	steps []step
@@ -16,15 +16,15 @@ type scene struct {
 
 const day = 24 * time.Hour
 
-// Demo returns an account in which something of everything happens, seen from the moment it is made: campaigns that
-// move, fail, stall, wait and hang, series, and weeks of history. It goes on by itself and never grows without bound.
+// Demo returns an account that shows a bit of everything from the moment it is made: campaigns that move, fail, stall,
+// wait and hang, recurring batches, and weeks of history. It goes on by itself and never grows without bound.
 // PerMinute and PerHour 0 mean no limit here.
 func Demo(o Options) *Account {
 	o.PerMinute = cmp.Or(o.PerMinute, -1)
 	o.PerHour = cmp.Or(o.PerHour, -1)
 	a := New(o)
 	now := time.Now().UTC()
-	for _, scenes := range [][]scene{past(now), moving(now), waiting(now), series(now)} {
+	for _, scenes := range [][]scene{past(now), moving(now), waiting(now), recurring(now)} {
 		for _, s := range scenes {
 			s.UpdatedAt = s.CreatedAt
 			a.add(s.Campaign, s.steps...)
@@ -33,7 +33,7 @@ func Demo(o Options) *Account {
 	return a
 }
 
-// moving are the campaigns that call, or should.
+// moving returns the campaigns that call, or should.
 func moving(now time.Time) []scene {
 	return []scene{
 		{Campaign: Campaign{
@@ -72,12 +72,12 @@ func moving(now time.Time) []scene {
 	}
 }
 
-// daysBut are all days of the week but one.
+// daysBut returns all days of the week but one.
 func daysBut(rest time.Weekday) []int {
 	return slices.DeleteFunc([]int{0, 1, 2, 3, 4, 5, 6}, func(day int) bool { return time.Weekday(day) == rest })
 }
 
-// waiting are the campaigns that do not call, for one reason each.
+// waiting returns campaigns that do not call, each for another reason.
 func waiting(now time.Time) []scene {
 	hour := (now.Hour() + 12) % 24
 	return []scene{
@@ -109,8 +109,8 @@ func waiting(now time.Time) []scene {
 	}
 }
 
-// series are the recurring batches; their runs come by themselves.
-func series(now time.Time) []scene {
+// recurring returns the recurring batches; they spawn their runs by themselves.
+func recurring(now time.Time) []scene {
 	return []scene{
 		{Campaign: Campaign{
 			Name: "Daily medication check", Recipients: 140, CreatedAt: now.Add(-5*day - 2*time.Hour),
@@ -126,9 +126,9 @@ func series(now time.Time) []scene {
 	}
 }
 
-func ago(now time.Time, d time.Duration) time.Time { return instant(now.Add(-d)) }
+func ago(now time.Time, d time.Duration) time.Time { return storedTime(now.Add(-d)) }
 
-// pastNames are what the older campaigns of the demo were called; names need not be unique.
+// pastNames are the names of the older campaigns of the demo; names need not be unique.
 var pastNames = [...]string{
 	"Appointment reminders", "Satisfaction survey", "Rückruf-Aktion Herbst", "Enquête de satisfaction",
 	"Påminnelse tandlege", "Store opening Montréal", "Follow-up", "Follow-up", "Kampania zimowa – Łódź",
@@ -136,7 +136,7 @@ var pastNames = [...]string{
 	"Membership renewal", "Test call", "Water main repair", "Alumni weekend", "Süreli teklif", "会員の皆様へ",
 }
 
-// past are the campaigns that are over: one of which every call failed, and twenty over the last three weeks.
+// past returns the campaigns that have ended: one of which every call failed, and twenty of the last three weeks.
 func past(now time.Time) []scene {
 	scenes := []scene{{Campaign: Campaign{
 		Name: "Service notice (carrier down)", Recipients: 40, CreatedAt: now.Add(-50 * time.Minute),

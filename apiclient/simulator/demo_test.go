@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// named finds a listed batch of the demo; the oldest one of several.
+// named returns the listed batch of that name: the oldest that is not completed, or else the newest.
 func named(t *testing.T, a *Account, name string) *batch {
 	t.Helper()
-	a.enter()
+	a.lock()
 	defer a.mu.Unlock()
 	for _, b := range slices.Backward(a.listed) {
 		if b.name == name && b.status != "completed" {
@@ -29,9 +29,9 @@ func named(t *testing.T, a *Account, name string) *batch {
 
 func flights(b *batch) (n int, oldest time.Time) {
 	for _, s := range b.slots {
-		if s.flight != nil {
+		if s.call != nil {
 			n++
-			oldest = earlier(oldest, s.flight.begin)
+			oldest = earlier(oldest, s.call.begin)
 		}
 	}
 	return n, oldest
@@ -54,7 +54,7 @@ func TestTheDemoHasOneOfEverything(t *testing.T) {
 			check("Reconquête clients – été", func(b *batch) bool { return b.status == "running" && b.failed > 5*b.succeeded })
 			check("Zahlungserinnerung Köln", func(b *batch) bool {
 				n, _ := flights(b)
-				return b.status == "running" && b.pending > 0 && n == 0 && now.Sub(b.touch) > time.Hour && b.window.open(now)
+				return b.status == "running" && b.pending > 0 && n == 0 && now.Sub(b.updated) > time.Hour && b.window.open(now)
 			})
 			check("Night shift roster", func(b *batch) bool {
 				opens := b.window.after(now).Sub(now)
@@ -63,7 +63,7 @@ func TestTheDemoHasOneOfEverything(t *testing.T) {
 			check("Overnight outage notice", func(b *batch) bool { return b.pending == 220 && b.window.after(now).IsZero() })
 			check("お客様アンケート", func(b *batch) bool {
 				n, oldest := flights(b)
-				return b.pending > 0 && n > 0 && now.Sub(oldest) > 3*time.Hour && now.Sub(b.touch) < 10*time.Minute
+				return b.pending > 0 && n > 0 && now.Sub(oldest) > 3*time.Hour && now.Sub(b.updated) < 10*time.Minute
 			})
 			check("Voter registration – wave 2", func(b *batch) bool { return b.status == "scheduled" && b.scheduled.Before(now) })
 			check("Запись на осмотр", func(b *batch) bool { return b.status == "scheduled" && b.scheduled.After(now) })
@@ -120,7 +120,7 @@ func TestWeeksOfDemoStayBoundedAndAlive(t *testing.T) {
 			if n := len(a.calls.entries); n > kept+kept/4 {
 				t.Errorf("%d calls kept after week %d", n, week+1)
 			}
-			if len(a.agenda) > len(a.batches) || time.Since(calls[len(calls)-1].AttemptedAt) > time.Minute {
+			if len(a.queue) > len(a.batches) || time.Since(calls[len(calls)-1].AttemptedAt) > time.Minute {
 				t.Errorf("the newest call is of %s", calls[len(calls)-1].AttemptedAt)
 			}
 		}

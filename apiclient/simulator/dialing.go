@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// arm lets the free slots dial again from t on, one after the other over the mean gap; runs missed until then stay
-// missed.
-func (b *batch) arm(t time.Time) {
-	b.floor = t
+// resetSlots lets the free slots dial again from t on, spread evenly over the mean gap. Runs that were due before t are
+// left out.
+func (b *batch) resetSlots(t time.Time) {
+	b.notBefore = t
 	for !b.runNext.IsZero() && b.runNext.Before(t) {
-		b.runNext = b.runNext.Add(b.plan.RunEvery)
+		b.runNext = b.runNext.Add(b.campaign.RunEvery)
 	}
 	for i := range b.slots {
 		b.slots[i].next = t.Add(b.phase(i))
 	}
 }
 
-// phase is how long after a beginning a slot dials first.
+// phase returns how long after a start the slot dials for the first time.
 func (b *batch) phase(slot int) time.Duration {
 	part := float64(slot) + fraction(b.key, forPhase, uint64(slot))
-	return scale(b.plan.DialEvery, part/float64(len(b.slots)))
+	return scale(b.campaign.DialEvery, part/float64(len(b.slots)))
 }
 
 // scale multiplies a duration, in whole microseconds.
@@ -31,19 +31,19 @@ func scale(d time.Duration, by float64) time.Duration {
 	return time.Duration(float64(d) * by).Truncate(time.Microsecond)
 }
 
-// nextDial gives the slot that dials next and when; the zero time if none will.
+// nextDial returns the slot that dials next and when; the zero time if none will.
 func (b *batch) nextDial() (slot int, at time.Time) {
-	stalled := b.plan.StallAfter > 0 && b.round >= b.plan.StallAfter
+	stalled := b.campaign.StallAfter > 0 && b.round >= b.campaign.StallAfter
 	if b.status != "running" || !b.moves() || b.pending == 0 || stalled {
 		return 0, time.Time{}
 	}
 	for i, s := range b.slots {
-		if s.flight != nil {
+		if s.call != nil {
 			continue
 		}
 		t := s.next
-		if t.Before(b.floor) {
-			t = b.floor
+		if t.Before(b.notBefore) {
+			t = b.notBefore
 		}
 		if first := earlier(at, b.inWindow(i, t)); !first.Equal(at) {
 			slot, at = i, first
@@ -52,7 +52,7 @@ func (b *batch) nextDial() (slot int, at time.Time) {
 	return slot, at
 }
 
-// inWindow moves a dial to where the call window allows it; slots that waited for it do not all dial at once.
+// inWindow postpones a dial until the call window is open. Slots that waited for it do not all dial at once.
 func (b *batch) inWindow(slot int, t time.Time) time.Time {
 	opens := b.window.after(t)
 	if opens.IsZero() || opens.Equal(t) {
@@ -73,37 +73,37 @@ func (a *Account) dial(b *batch, slot int, t time.Time) {
 	r := b.recipients[i]
 	r.attempts++
 	r.status, r.attempted, r.completed = "calling", t, time.Time{}
-	r.flight = b.fly(i, r.attempts, t)
+	r.call = b.drawCall(i, r.attempts, t)
 	r.last = a.calls.add(attempt{planned: true, Call: Call{
 		BatchID: b.id, RecipientID: b.recipientID(i), AttemptedAt: t,
-		CompletedAt: r.flight.end, Outcome: r.flight.outcome,
+		CompletedAt: r.call.end, Outcome: r.call.outcome,
 	}})
 	r.id = b.recipients[i].id
-	b.put(i, r)
+	b.setRecipient(i, r)
 
-	gap := scale(b.plan.DialEvery, 0.5+fraction(b.key, forGap, uint64(b.dials)))
+	gap := scale(b.campaign.DialEvery, 0.5+fraction(b.key, forGap, uint64(b.dials)))
 	b.slots[slot].next = t.Add(max(time.Microsecond, gap))
-	b.slots[slot].flight = r.flight
+	b.slots[slot].call = r.call
 	b.dials++
 	b.round++
-	b.floor = t
+	b.notBefore = t
 }
 
-// fly draws how a call goes.
-func (b *batch) fly(i, attempt int, t time.Time) *flight {
-	f := &flight{recipient: i, begin: t}
-	if b.dials < b.plan.StuckCalls {
-		return f
+// drawCall draws the outcome and the length of a call.
+func (b *batch) drawCall(i, attempt int, t time.Time) *activeCall {
+	call := &activeCall{recipient: i, begin: t}
+	if b.dials < b.campaign.StuckCalls {
+		return call
 	}
 	chance := stream(b.key, forCall, uint64(i), uint64(attempt))
-	how, mean := draw(b.plan.Outcomes, chance)
-	length := scale(b.plan.CallLength, how.length/mean*min(6, 0.2+0.8*chance.ExpFloat64()))
-	f.outcome = how.status
-	f.end = t.Add(max(time.Millisecond, length))
-	return f
+	how, mean := draw(b.campaign.Outcomes, chance)
+	length := scale(b.campaign.CallLength, how.length/mean*min(6, 0.2+0.8*chance.ExpFloat64()))
+	call.outcome = how.status
+	call.end = t.Add(max(time.Millisecond, length))
+	return call
 }
 
-// draw picks an outcome by weight; mean is the mean relative length of a call.
+// draw picks an outcome by weight; mean is the mean relative length of all calls.
 func draw(o Outcomes, chance *rand.Rand) (how outcome, mean float64) {
 	table := o.table()
 	var total float64
@@ -123,74 +123,74 @@ func draw(o Outcomes, chance *rand.Rand) (how outcome, mean float64) {
 	return how, mean / total
 }
 
-// land ends the call that is due at t, if one is.
-func (b *batch) land(t time.Time) bool {
+// endCall ends a call whose end is due at t, and reports whether there was one.
+func (b *batch) endCall(t time.Time) bool {
 	for s := range b.slots {
-		f := b.slots[s].flight
-		if f == nil || !f.end.Equal(t) || f.end.IsZero() {
+		call := b.slots[s].call
+		if call == nil || !call.end.Equal(t) || call.end.IsZero() {
 			continue
 		}
-		b.slots[s].flight = nil
-		r := b.recipients[f.recipient]
-		r.status, r.completed, r.flight = f.outcome, t, nil
-		b.put(f.recipient, r)
-		b.score(f.outcome, 1)
-		b.floor, b.touch = t, t
+		b.slots[s].call = nil
+		r := b.recipients[call.recipient]
+		r.status, r.completed, r.call = call.outcome, t, nil
+		b.setRecipient(call.recipient, r)
+		b.countOutcome(call.outcome, 1)
+		b.notBefore, b.updated = t, t
 		return true
 	}
 	return false
 }
 
-// status gives how far the call has got: only answered calls are ever in progress.
-func (f *flight) status(now time.Time) string {
-	if f.end.IsZero() {
+// status returns the recipient's status during the call. Only answered calls are ever in progress.
+func (c *activeCall) status(now time.Time) string {
+	if c.end.IsZero() {
 		return "calling"
 	}
-	switch part := float64(now.Sub(f.begin)) / float64(f.end.Sub(f.begin)); {
+	switch part := float64(now.Sub(c.begin)) / float64(c.end.Sub(c.begin)); {
 	case part < 0.04:
 		return "calling"
 	case part < 0.08:
 		return "initiated"
-	case part < 0.25 || f.outcome != "completed":
+	case part < 0.25 || c.outcome != "completed":
 		return "ringing"
 	}
 	return "in_progress"
 }
 
-// recordBehind gives a batch that is added in an end state the calls that led there.
-func (a *Account) recordBehind(b *batch, now time.Time) {
+// playPast adds the calls that a batch made before it was added as completed or cancelled.
+func (a *Account) playPast(b *batch, now time.Time) {
 	n := len(b.recipients)
 	if b.template() || n == 0 || b.status != "completed" && b.status != "cancelled" {
 		return
 	}
 	begin := cmp.Or(b.started, b.created)
-	end := cmp.Or(b.completed, b.touch, now)
+	end := cmp.Or(b.completed, b.updated, now)
 	each := max(0, end.Sub(begin)) / time.Duration(n)
 	for i := range b.recipients {
 		if b.status == "cancelled" {
-			a.write(b, i, Recipient{Status: "skipped"})
+			a.overwrite(b, i, Recipient{Status: "skipped"})
 			continue
 		}
 		at := begin.Add(each * time.Duration(i))
-		f := b.fly(i, 0, at)
+		call := b.drawCall(i, 0, at)
 		b.dials++
-		if f.outcome == "" {
-			a.write(b, i, Recipient{Status: "calling", AttemptedAt: at})
+		if call.outcome == "" {
+			a.overwrite(b, i, Recipient{Status: "calling", AttemptedAt: at})
 			continue
 		}
-		over := f.end
-		if last := at.Add(each); over.After(last) {
-			over = last
+		end := call.end
+		if last := at.Add(each); end.After(last) {
+			end = last
 		}
-		a.write(b, i, Recipient{Status: f.outcome, AttemptedAt: at, CompletedAt: over})
+		a.overwrite(b, i, Recipient{Status: call.outcome, AttemptedAt: at, CompletedAt: end})
 	}
 	b.recount()
 }
 
-// window is when a batch may dial, in minutes of the UTC day, both inclusive; first > last never opens.
+// window is a call window in minutes of the UTC day, both inclusive; if first > last it never opens.
 //
-// The service compares the clock's "15:04" as text with the stored "15:04:05". The shorter text comes first, so the
-// start minute is still closed and the end minute still open.
+// The service compares the clock's "15:04" as text with the stored "15:04:05". The shorter text sorts first, so the
+// window is still closed in the start minute, and still open in the end minute.
 type window struct {
 	first, last int
 	days        []int // nil: all
@@ -212,7 +212,7 @@ func (c Campaign) window() window {
 	return w
 }
 
-// clockMinute reads the minute of the day off a clock text such as 09:00:30.25; -1 if it is none.
+// clockMinute parses a clock time such as 09:00:30.25 to the minute of the day; -1 if it is invalid.
 func clockMinute(text string) int {
 	if len(text) < 5 || text[2] != ':' {
 		return -1
@@ -234,7 +234,7 @@ func (w window) onDay(t time.Time) bool {
 	return w.days == nil || slices.Contains(w.days, int(t.Weekday()))
 }
 
-// after gives the first moment from t on at which the window is open, t itself if it is; zero if it never opens.
+// after returns the first moment from t on at which the window is open, t itself if it is; zero if it never opens.
 func (w window) after(t time.Time) time.Time {
 	if w.open(t) {
 		return t

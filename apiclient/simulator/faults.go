@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong, or is late, on requests within the limits that carry a good key.
+// Fault is something that goes wrong, or is late. It applies to requests within the limits that have a valid key.
 type Fault struct {
 	Action, BatchID string        // "": any; BatchID is the parent's for list_runs
-	Status          int           // 200 to 599, answered instead of the truth; 0: the truth
-	Body            string        // with Status, or alone instead of the true body
+	Status          int           // 200 to 599, instead of the true answer; 0: the true answer
+	Body            string        // instead of the true one, or of the one that goes with Status
 	ContentType     string        // "": application/json
-	Header          http.Header   // added; replaces a header of the same name
+	Header          http.Header   // added to the answer's; replaces a header of the same name
 	Latency         time.Duration // before the answer; ends with the request's context
 	Hang            bool          // no answer until the request's context ends
 	CutAfter        int           // bytes of the body after which the connection breaks; 0: whole
 	NoRecipients    bool          // get answers 200 with no recipients, as after a failed read
-	Times           int           // how many requests it hits; 0: all until removed
+	Times           int           // how many requests it applies to; 0: all until removed
 }
 
 type fault struct {
@@ -26,8 +26,8 @@ type fault struct {
 	left int
 }
 
-// Inject makes requests fail from now on until remove is called or Times are used up. Of several faults that match a
-// request, the newest one is used.
+// Inject applies a fault to requests from now on until remove is called or Times are used up. If several faults match
+// a request, the newest one applies.
 func (a *Account) Inject(f Fault) (remove func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -45,8 +45,8 @@ func (a *Account) drop(x *fault) {
 	a.faults = slices.DeleteFunc(a.faults, func(y *fault) bool { return x == y })
 }
 
-// faultFor gives the fault that hits a question, the zero one if none does.
-func (a *Account) faultFor(q question) Fault {
+// faultFor returns the fault that applies to a query, the zero Fault if none does.
+func (a *Account) faultFor(q query) Fault {
 	for _, x := range slices.Backward(a.faults) {
 		if x.Action != "" && x.Action != q.action || x.BatchID != "" && x.BatchID != q.batchID {
 			continue
@@ -60,8 +60,8 @@ func (a *Account) faultFor(q question) Fault {
 	return Fault{}
 }
 
-// hold keeps the answer back as long as the fault says.
-func (f Fault) hold(ctx context.Context) error {
+// wait delays the answer.
+func (f Fault) wait(ctx context.Context) error {
 	if f.Hang {
 		<-ctx.Done()
 	}
@@ -76,11 +76,11 @@ func (f Fault) hold(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// spoil puts what the fault says into a true answer.
-func (f Fault) spoil(ans answer) answer {
+// apply changes a true answer as the fault demands.
+func (f Fault) apply(ans answer) answer {
 	if f.Status != 0 {
 		ans.status = f.Status
-		ans.body = complaint(http.StatusText(f.Status))
+		ans.body = errorBody(http.StatusText(f.Status))
 	}
 	if f.Body != "" {
 		ans.body = []byte(f.Body)

@@ -14,7 +14,7 @@ import (
 	"magpipe_exporter/apiclient/simulator"
 )
 
-func TestAFaultStandsInForTheAnswer(t *testing.T) {
+func TestAFaultReplacesTheAnswer(t *testing.T) {
 	a := simulator.New(simulator.Options{})
 	id := a.Add(simulator.Campaign{Recipients: 3})
 	for _, c := range []struct {
@@ -24,7 +24,10 @@ func TestAFaultStandsInForTheAnswer(t *testing.T) {
 		kind   string
 	}{
 		{simulator.Fault{Status: 503}, 503, `{"error":"Service Unavailable"}`, "application/json"},
-		{simulator.Fault{Status: 502, Body: "<html>", ContentType: "text/html"}, 502, "<html>", "text/html"},
+		{
+			simulator.Fault{Status: 502, Body: "<html>", ContentType: "text/html"},
+			502, "<html>", "text/html",
+		},
 		{simulator.Fault{Body: "{}"}, 200, "{}", "application/json"},
 	} {
 		remove := a.Inject(c.fault)
@@ -45,7 +48,7 @@ func TestAFaultStandsInForTheAnswer(t *testing.T) {
 	}
 }
 
-func TestFaultsHitWhatTheyNameAndTheNewestWins(t *testing.T) {
+func TestFaultsApplyToWhatTheyNameAndTheNewestWins(t *testing.T) {
 	a := simulator.New(simulator.Options{})
 	first, second := a.Add(simulator.Campaign{}), a.Add(simulator.Campaign{})
 	a.Inject(simulator.Fault{BatchID: first, Status: 500})
@@ -95,7 +98,7 @@ func TestLatencyDelaysTheAnswerAndHangingEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestALateAnswerTellsTheTruthOfItsMoment(t *testing.T) {
+func TestADelayedAnswerShowsTheStateAtTheEndOfTheDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		id := a.Add(simulator.Campaign{})

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// answer is a whole answer; cut says after how many bytes of the body the connection breaks, 0: not at all.
+// answer is a whole answer. The connection breaks after cut bytes of the body; 0: it does not.
 type answer struct {
 	status int
 	header http.Header
@@ -21,8 +21,8 @@ type answer struct {
 	cut    int
 }
 
-// ServeHTTP answers one request, on any path. Where a fault breaks the connection it panics with
-// http.ErrAbortHandler, which net/http understands.
+// ServeHTTP answers one request, on any path. If a fault breaks the connection, it panics with http.ErrAbortHandler,
+// as net/http expects.
 func (a *Account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ans, err := a.answer(r)
 	if err != nil {
@@ -32,7 +32,7 @@ func (a *Account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(ans.body)))
 	w.WriteHeader(ans.status)
 	if ans.cut == 0 {
-		_, _ = w.Write(ans.body) // a client that has gone is its own business
+		_, _ = w.Write(ans.body) // the client may have gone
 		return
 	}
 	_, _ = w.Write(ans.body[:ans.cut])
@@ -40,13 +40,13 @@ func (a *Account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// answer waits as long as faults demand; the error is that of the request's context or body.
+// answer answers a request after the delay of its fault; the error is that of the request's context or body.
 func (a *Account) answer(r *http.Request) (answer, error) {
 	body, err := readBody(r)
 	if err != nil {
 		return answer{}, err
 	}
-	q := ask(r.Method, body)
+	q := parseQuery(r.Method, body)
 	entry, f, ans := a.admit(r.Header, q)
 	if ans.status == 0 {
 		ans, err = a.respond(r.Context(), q, f)
@@ -64,41 +64,41 @@ func readBody(r *http.Request) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r.Body, bodyLimit))
 }
 
-// admit notes a request down and turns it away if it carries no good key or exceeds the limits.
-func (a *Account) admit(h http.Header, q question) (*Request, Fault, answer) {
-	now := a.enter()
+// admit records a request and refuses it if its key is wrong or a limit is reached.
+func (a *Account) admit(h http.Header, q query) (*Request, Fault, answer) {
+	now := a.lock()
 	defer a.mu.Unlock()
 	entry := a.requests.add(Request{
 		At: now, Action: q.action, BatchID: q.batchID, StatusFilter: q.status, Limit: q.limit, Offset: q.offset,
 	})
 	if !a.authorized(h) {
-		ans := answer{status: http.StatusUnauthorized, header: make(http.Header), body: complaint("Unauthorized")}
-		return entry, Fault{}, a.dress(ans, now)
+		ans := answer{status: http.StatusUnauthorized, header: make(http.Header), body: errorBody("Unauthorized")}
+		return entry, Fault{}, a.addHeaders(ans, now)
 	}
 	if wait := a.limits.take(now); wait > 0 {
-		return entry, Fault{}, a.dress(refuse(wait), now)
+		return entry, Fault{}, a.addHeaders(tooManyRequests(wait), now)
 	}
 	return entry, a.faultFor(q), answer{}
 }
 
-// respond answers a request that was let in, with what is true when the fault lets go of it.
-func (a *Account) respond(ctx context.Context, q question, f Fault) (answer, error) {
-	if err := f.hold(ctx); err != nil {
+// respond answers an admitted request with the state of the account at the end of the fault's delay.
+func (a *Account) respond(ctx context.Context, q query, f Fault) (answer, error) {
+	if err := f.wait(ctx); err != nil {
 		return answer{}, err
 	}
-	now := a.enter()
+	now := a.lock()
 	defer a.mu.Unlock()
 	ans := answer{header: make(http.Header)}
-	ans.status, ans.body = a.truth(q, now, f.NoRecipients)
-	return f.spoil(a.dress(ans, now)), nil
+	ans.status, ans.body = a.result(q, now, f.NoRecipients)
+	return f.apply(a.addHeaders(ans, now)), nil
 }
 
-// dress adds the headers that all answers carry.
-func (a *Account) dress(ans answer, now time.Time) answer {
+// addHeaders adds the headers that all answers have.
+func (a *Account) addHeaders(ans answer, now time.Time) answer {
 	ans.header.Set("Content-Type", "application/json")
 	ans.header.Set("Date", now.Format(http.TimeFormat))
 	if a.options.RateLimitHeaders && ans.status != http.StatusUnauthorized {
-		a.limits.show(ans.header, now)
+		a.limits.setHeaders(ans.header, now)
 	}
 	return ans
 }
@@ -106,18 +106,18 @@ func (a *Account) dress(ans answer, now time.Time) answer {
 // bodyLimit is how many bytes of a request's body are read.
 const bodyLimit = 1 << 20
 
-// question is one request, taken apart.
-type question struct {
+// query is a parsed request.
+type query struct {
 	action, batchID, status string
 	limit, offset           int
-	odd                     bool   // limit or offset is no integer
-	wrong                   int    // the status of the refusal, 0: none
-	complaint               string // its text
+	badPaging               bool   // limit or offset is not an integer
+	errorStatus             int    // the status of the refusal, 0: none
+	errorText               string // its text
 }
 
-// ask takes a request apart; what is missing or of the wrong type is answered as the service does.
-func ask(method string, body []byte) question {
-	q := question{limit: 50}
+// parseQuery parses a request, and treats what is missing or of the wrong type as the service does.
+func parseQuery(method string, body []byte) query {
+	q := query{limit: 50}
 	if method != http.MethodPost || len(body) == 0 {
 		return q.refuse(http.StatusInternalServerError, "Unexpected end of JSON input")
 	}
@@ -136,19 +136,19 @@ func ask(method string, body []byte) question {
 	return q
 }
 
-func (q question) refuse(status int, complaint string) question {
-	q.wrong, q.complaint = status, complaint
+func (q query) refuse(status int, text string) query {
+	q.errorStatus, q.errorText = status, text
 	return q
 }
 
-// integer reads a JSON integer, whichever way it is written, into place; one that is missing leaves the default.
-func (q *question) integer(raw json.RawMessage, place *int) {
+// integer sets *place to a JSON integer, however it is written; without one the default stays.
+func (q *query) integer(raw json.RawMessage, place *int) {
 	if raw == nil {
 		return
 	}
 	var n *float64
 	if json.Unmarshal(raw, &n) != nil || n == nil || *n != math.Trunc(*n) || *n < 0 || *n > math.MaxInt32 {
-		q.odd = true
+		q.badPaging = true
 		return
 	}
 	*place = int(*n)
@@ -162,20 +162,20 @@ func textOf(raw json.RawMessage) string {
 	return s
 }
 
-// authorized tells whether the request carries a bearer key that the account takes.
+// authorized reports whether the request has a bearer key that the account accepts.
 func (a *Account) authorized(h http.Header) bool {
 	key, bearer := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 	key = strings.TrimSpace(key)
 	return bearer && key != "" && (a.options.Key == "" || key == a.options.Key)
 }
 
-// limits are the two sliding windows of the service; a negative one has no limit. Refused requests do not count.
+// limits are the two sliding windows of the service; a negative number is no limit. Refused requests do not count.
 type limits struct {
 	minute, hour int
 	answered     []time.Time // within the last hour, oldest first
 }
 
-// take counts one request, or tells how long to wait until one fits.
+// take counts one request, or returns how long to wait until another is allowed.
 func (l *limits) take(now time.Time) (wait time.Duration) {
 	l.forget(now)
 	wait = max(l.wait(l.minute, time.Minute, now), l.wait(l.hour, time.Hour, now))
@@ -202,8 +202,8 @@ func (l *limits) wait(limit int, window time.Duration, now time.Time) time.Durat
 	return window - now.Sub(l.answered[len(l.answered)-limit])
 }
 
-// show sends what is left of the hour.
-func (l *limits) show(h http.Header, now time.Time) {
+// setHeaders tells what is left of the hour.
+func (l *limits) setHeaders(h http.Header, now time.Time) {
 	if l.hour < 0 {
 		return
 	}
@@ -216,8 +216,8 @@ func (l *limits) show(h http.Header, now time.Time) {
 	h.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Add(time.Second-1).Unix(), 10))
 }
 
-// refuse answers a request that exceeds a limit.
-func refuse(wait time.Duration) answer {
+// tooManyRequests answers a request that exceeds a limit.
+func tooManyRequests(wait time.Duration) answer {
 	h := make(http.Header)
 	h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	return answer{
@@ -228,7 +228,7 @@ func refuse(wait time.Duration) answer {
 }
 
 // Client returns an HTTP client that reaches the account in process, whatever the URL. It opens no socket and starts
-// no goroutine, honours the request's context until the body is read, and keeps time with testing/synctest.
+// no goroutine, honours the request's context until the body is read, and works in a testing/synctest bubble.
 func (a *Account) Client() *http.Client { return &http.Client{Transport: transport{a}} }
 
 type transport struct{ account *Account }
@@ -263,7 +263,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// body is a body on its way; it breaks off with the request's context, or with end where it is cut.
+// body is the body of an answer. Reading it fails once the request's context ends; end is the error at its end.
 type body struct {
 	ctx  context.Context
 	rest *bytes.Reader
@@ -281,7 +281,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close drops what is left, so that a later read fails as it does over a socket.
+// Close discards the rest, so that a later read fails as it does over a socket.
 func (b *body) Close() error {
 	b.rest.Reset(nil)
 	b.end = http.ErrBodyReadAfterClose

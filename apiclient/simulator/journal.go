@@ -20,19 +20,19 @@ func (j *journal[T]) add(x T) *T {
 	return &x
 }
 
-// Request is one request that reached the account.
+// Request is a request that reached the account.
 type Request struct {
-	At            time.Time // when it came in
+	At            time.Time // when it arrived
 	Action        string    // as asked, "" if the body gave none
 	BatchID       string    // batch_id, or parent_batch_id for list_runs
 	StatusFilter  string
-	Limit, Offset int // the defaults 50 and 0 where the request gave none or no integer
+	Limit, Offset int // the defaults 50 and 0 if the request had none, or no integer
 	Status        int // the HTTP status answered; 0: none yet, or never
 }
 
-// Requests returns the requests in the order they came in, refused ones included: the newest 100,000 at least.
+// Requests returns the requests in order of arrival, refused ones included. It keeps at least the newest 100,000.
 func (a *Account) Requests() []Request {
-	a.enter()
+	a.lock()
 	defer a.mu.Unlock()
 	out := make([]Request, len(a.requests.entries))
 	for i, r := range a.requests.entries {
@@ -41,24 +41,24 @@ func (a *Account) Requests() []Request {
 	return out
 }
 
-// Call is one dial attempt; CompletedAt is zero and Outcome "" while it is active.
+// Call is a dial attempt; CompletedAt is zero and Outcome "" while it is active.
 type Call struct {
 	BatchID, RecipientID     string
 	AttemptedAt, CompletedAt time.Time
 	Outcome                  string // completed, failed, busy, no_answer
 }
 
-// attempt is a Call whose end, where the simulator planned it, is written down before it is there.
+// attempt is a Call. If planned, its end is set from the start, though it may lie ahead.
 type attempt struct {
 	Call
 	planned bool
 }
 
-// Calls returns every dial attempt up to now by time of attempt, whether or not a re-run, a retry or a deletion has
-// erased it since; hand-made recipients that have an AttemptedAt are among them, with the first outcome they were
-// given. It goes back by the newest 100,000 attempts at least.
+// Calls returns every dial attempt up to now by time of attempt, even if a re-run, a retry or a deletion has erased it
+// since. Recipients set by hand that have an AttemptedAt are among them, with the first outcome they were given. It
+// keeps at least the newest 100,000.
 func (a *Account) Calls() []Call {
-	now := a.enter()
+	now := a.lock()
 	defer a.mu.Unlock()
 	out := make([]Call, 0, len(a.calls.entries))
 	for _, x := range a.calls.entries {

@@ -8,7 +8,7 @@ import (
 	"magpipe_exporter/apiclient/simulator"
 )
 
-func TestCallsHoldWhatReRunsRetriesAndDeletionsErased(t *testing.T) {
+func TestCallsKeepsWhatReRunsRetriesAndDeletionsErased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		id := a.Add(busy())
@@ -62,7 +62,7 @@ func TestCallsAgreeWithTheRecipients(t *testing.T) {
 	})
 }
 
-func TestHandMadeRecipientsAreCallsToo(t *testing.T) {
+func TestRecipientsSetByHandAreCallsToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		id := a.Add(simulator.Campaign{Recipients: 9})
@@ -108,7 +108,7 @@ func BenchmarkSixHours(b *testing.B) {
 	}
 }
 
-func TestTheRequestLogTellsWhatWasAsked(t *testing.T) {
+func TestRequestsShowsWhatWasAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		send(t, a, `{"action":"list","status":"running","limit":7,"offset":14}`)

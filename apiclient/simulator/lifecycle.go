@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// act does something to a batch now; do reports whether it came about.
+// act changes a batch now; do reports whether it changed anything.
 func (a *Account) act(id string, do func(b *batch, now time.Time) bool) {
-	now := a.enter()
+	now := a.lock()
 	defer a.mu.Unlock()
 	if b := a.batches[id]; b != nil && do(b, now) {
-		b.touch = now
+		b.updated = now
 		b.settle(now)
 		a.reschedule(b)
 	}
 }
 
-// Start sets a draft, scheduled or paused batch running, a series recurring; started_at is now.
+// Start starts a draft, scheduled or paused batch: it becomes running, or recurring, and started_at is now.
 func (a *Account) Start(id string) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		startable := b.status == "draft" || b.status == "scheduled" || b.status == "paused"
@@ -28,15 +28,15 @@ func (a *Account) Start(id string) {
 }
 
 func (b *batch) start(t time.Time) {
-	b.status, b.started, b.touch = "running", t, t
+	b.status, b.started, b.updated = "running", t, t
 	if b.template() {
 		b.status = "recurring"
 	}
-	b.arm(t)
+	b.resetSlots(t)
 }
 
-// Pause pauses a running, scheduled or recurring batch: nothing is dialled or spawned, calls in flight and live runs
-// go on.
+// Pause pauses a running, scheduled or recurring batch: it dials and spawns nothing, while calls in flight and live
+// runs go on.
 func (a *Account) Pause(id string) { a.act(id, (*batch).pause) }
 
 func (b *batch) pause(time.Time) bool {
@@ -47,14 +47,14 @@ func (b *batch) pause(time.Time) bool {
 	return pausable
 }
 
-// Resume sets a paused batch going again; a series is recurring again, and the runs it missed stay missed.
+// Resume lets a paused batch go on. A recurring batch does not make up for the runs it missed.
 func (a *Account) Resume(id string) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		if b.status != "paused" {
 			return false
 		}
 		b.status = "running"
-		b.arm(now)
+		b.resetSlots(now)
 		if b.template() {
 			b.status = "recurring"
 		}
@@ -62,8 +62,8 @@ func (a *Account) Resume(id string) {
 	})
 }
 
-// Cancel cancels a batch that has not ended: pending recipients are skipped, calls in flight still end. The recipients
-// of a series stay pending.
+// Cancel cancels a batch that has not ended: pending recipients become skipped, and calls in flight still end. The
+// recipients of a recurring batch stay pending.
 func (a *Account) Cancel(id string) { a.act(id, (*batch).cancel) }
 
 func (b *batch) cancel(now time.Time) bool {
@@ -73,14 +73,14 @@ func (b *batch) cancel(now time.Time) bool {
 	for i, r := range b.recipients {
 		if r.status == "pending" && !b.template() {
 			r.status = "skipped"
-			b.put(i, r)
+			b.setRecipient(i, r)
 		}
 	}
 	b.finish("cancelled", now)
 	return true
 }
 
-// Fail brings a batch to the state failed; its recipients stay as they are.
+// Fail makes a batch failed; its recipients stay as they are.
 func (a *Account) Fail(id string) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		b.finish("failed", now)
@@ -88,7 +88,7 @@ func (a *Account) Fail(id string) {
 	})
 }
 
-// Complete brings a batch to the state completed, with completed_at now; its recipients stay as they are.
+// Complete makes a batch completed, with completed_at now; its recipients stay as they are.
 func (a *Account) Complete(id string) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		b.completed = now
@@ -97,8 +97,8 @@ func (a *Account) Complete(id string) {
 	})
 }
 
-// Rerun runs an ended batch again: counts 0, all recipients pending, started_at now; completed_at and its place in the
-// list stay. Calls in flight are lost to it, though Calls shows how they ended.
+// Rerun runs an ended batch again: counts are 0, all recipients pending and started_at is now, while completed_at and
+// the place in the list stay. The end of a call in flight no longer reaches the batch, but Calls shows it.
 func (a *Account) Rerun(id string) { a.act(id, (*batch).rerun) }
 
 func (b *batch) rerun(now time.Time) bool {
@@ -106,30 +106,30 @@ func (b *batch) rerun(now time.Time) bool {
 		return false
 	}
 	for i := range b.recipients {
-		b.recall(i)
+		b.resetRecipient(i)
 	}
 	b.recount()
 	b.round = 0
 	b.start(now)
-	b.status = "running" // a series too: it is run like any other batch
+	b.status = "running" // a recurring batch too: it is run like any other
 	return true
 }
 
-// recall brings a recipient back to pending.
-func (b *batch) recall(i int) {
+// resetRecipient makes a recipient pending again.
+func (b *batch) resetRecipient(i int) {
 	r := b.recipients[i]
-	b.release(r.flight)
-	b.put(i, recipient{id: r.id, status: "pending", attempts: r.attempts, wire: r.wire})
+	b.freeSlot(r.call)
+	b.setRecipient(i, recipient{id: r.id, status: "pending", attempts: r.attempts, overrides: r.overrides})
 }
 
-// Retry brings one recipient, by its index, back to pending, and an ended batch to running; counts are not reset.
+// Retry makes recipient i pending again, and an ended batch running; counts are not reset.
 func (a *Account) Retry(id string, i int) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		if i < 0 || i >= len(b.recipients) {
 			return false
 		}
-		b.recall(i)
-		b.floor = now
+		b.resetRecipient(i)
+		b.notBefore = now
 		if batchEnded(b.status) {
 			b.start(now)
 		}
@@ -137,18 +137,19 @@ func (a *Account) Retry(id string, i int) {
 	})
 }
 
-// SetStatus gives a batch any state at all and changes nothing else but updated_at.
+// SetStatus sets the state of a batch, even to an unknown one, and changes nothing else but updated_at.
 func (a *Account) SetStatus(id, status string) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		b.status = status
-		b.arm(now)
+		b.resetSlots(now)
 		return true
 	})
 }
 
-// Drift adds to the true counters completed_count and failed_count on the wire, for ever; updated_at does not move.
+// Drift makes completed_count and failed_count differ from the true counters by this much, for ever; updated_at does
+// not change.
 func (a *Account) Drift(id string, completed, failed int) {
-	a.enter()
+	a.lock()
 	defer a.mu.Unlock()
 	if b := a.batches[id]; b != nil {
 		b.drift[0] += completed
@@ -156,8 +157,8 @@ func (a *Account) Drift(id string, completed, failed int) {
 	}
 }
 
-// SetRecipients replaces the recipients of a batch and takes its counts from them; updated_at is now. Calls that are
-// set active by hand stay so until they are set again, and hold no slot.
+// SetRecipients replaces the recipients of a batch and takes its counts from them; updated_at is now. A recipient set
+// to an active state stays in it until it is set again, and takes no slot.
 func (a *Account) SetRecipients(batchID string, rs []Recipient) {
 	a.act(batchID, func(b *batch, now time.Time) bool {
 		last := make(map[string]*attempt)
@@ -169,37 +170,37 @@ func (a *Account) SetRecipients(batchID string, rs []Recipient) {
 		for i, r := range rs {
 			b.recipients[i].id = r.ID
 			b.recipients[i].last = last[b.recipientID(i)]
-			a.write(b, i, r)
+			a.overwrite(b, i, r)
 		}
 		b.recount()
-		b.arm(now)
+		b.resetSlots(now)
 		return true
 	})
 }
 
-// SetRecipient replaces one recipient, by its index, and moves the counts accordingly; updated_at is now.
+// SetRecipient replaces recipient i and changes the counts accordingly; updated_at is now.
 func (a *Account) SetRecipient(batchID string, i int, r Recipient) {
 	a.act(batchID, func(b *batch, now time.Time) bool {
 		if i < 0 || i >= len(b.recipients) {
 			return false
 		}
-		b.score(b.recipients[i].status, -1)
-		a.write(b, i, r)
-		b.score(b.recipients[i].status, 1)
-		b.floor = now
+		b.countOutcome(b.recipients[i].status, -1)
+		a.overwrite(b, i, r)
+		b.countOutcome(b.recipients[i].status, 1)
+		b.notBefore = now
 		return true
 	})
 }
 
-// write puts a hand-made recipient in place and its call into the journal.
-func (a *Account) write(b *batch, i int, given Recipient) {
+// overwrite replaces a recipient and records its call.
+func (a *Account) overwrite(b *batch, i int, given Recipient) {
 	old := b.recipients[i]
-	b.release(old.flight)
+	b.freeSlot(old.call)
 	r := recipient{
 		id: cmp.Or(given.ID, old.id), status: cmp.Or(given.Status, "pending"), attempts: old.attempts,
-		attempted: instant(given.AttemptedAt), completed: instant(given.CompletedAt), wire: old.wire,
+		attempted: storedTime(given.AttemptedAt), completed: storedTime(given.CompletedAt), overrides: old.overrides,
 	}
-	b.put(i, r)
+	b.setRecipient(i, r)
 	if r.attempted.IsZero() {
 		return
 	}
@@ -218,12 +219,12 @@ func (a *Account) write(b *batch, i int, given Recipient) {
 	b.recipients[i].last = call
 }
 
-// ahead gives the time of the batch's next event; zero if nothing will happen by itself.
-func (b *batch) ahead() time.Time {
-	next := b.follow
+// nextEvent returns the time of the batch's next event; zero if nothing will happen by itself.
+func (b *batch) nextEvent() time.Time {
+	next := b.followUpAt
 	for _, s := range b.slots {
-		if s.flight != nil {
-			next = earlier(next, s.flight.end)
+		if s.call != nil {
+			next = earlier(next, s.call.end)
 		}
 	}
 	if len(b.steps) > 0 {
@@ -237,7 +238,7 @@ func (b *batch) ahead() time.Time {
 	return earlier(next, dial)
 }
 
-// earlier gives the earlier of two times, of which zero is none at all.
+// earlier returns the earlier of two times; zero is no time at all.
 func earlier(x, y time.Time) time.Time {
 	if x.IsZero() || !y.IsZero() && y.Before(x) {
 		return y
@@ -245,9 +246,9 @@ func earlier(x, y time.Time) time.Time {
 	return x
 }
 
-// play makes one of the events that are due at t happen.
+// play plays one of the events that are due at t.
 func (a *Account) play(b *batch, t time.Time) {
-	if b.land(t) {
+	if b.endCall(t) {
 		b.settle(t)
 		return
 	}
@@ -257,32 +258,32 @@ func (a *Account) play(b *batch, t time.Time) {
 		do := b.steps[0].do
 		b.steps = b.steps[1:]
 		if do(b, t) {
-			b.touch = t
+			b.updated = t
 		}
 		b.settle(t)
 	case b.autostart().Equal(t):
 		b.start(t)
 	case b.status == "recurring" && b.runNext.Equal(t):
 		a.spawn(b, t)
-	case b.follow.Equal(t):
+	case b.followUpAt.Equal(t):
 		a.followUp(b, t)
 	case dial.Equal(t):
 		a.dial(b, slot, t)
 	}
 }
 
-// autostart gives when a scheduled batch starts by itself; zero: it does not.
+// autostart returns when a scheduled batch starts by itself; zero if it does not.
 func (b *batch) autostart() time.Time {
 	if b.status != "scheduled" || !b.moves() || b.scheduled.IsZero() {
 		return time.Time{}
 	}
-	if b.scheduled.Before(b.floor) {
-		return b.floor
+	if b.scheduled.Before(b.notBefore) {
+		return b.notBefore
 	}
 	return b.scheduled
 }
 
-// settle ends a batch whose recipients have all ended; one that does not move by itself does not end by itself either.
+// settle ends a batch whose recipients have all ended, if it moves by itself.
 func (b *batch) settle(t time.Time) {
 	if b.status == "running" && b.moves() && b.open == 0 && len(b.recipients) > 0 {
 		b.completed = t
@@ -290,11 +291,11 @@ func (b *batch) settle(t time.Time) {
 	}
 }
 
-// finish brings the batch to an end state, in which its calls in flight go on.
+// finish ends the batch; its calls in flight go on.
 func (b *batch) finish(status string, t time.Time) {
-	b.status, b.touch = status, t
-	if b.plan.Repeat && !b.followed {
-		b.followed = true
-		b.follow = t.Add(time.Minute)
+	b.status, b.updated = status, t
+	if b.campaign.Repeat && !b.followedUp {
+		b.followedUp = true
+		b.followUpAt = t.Add(time.Minute)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // active are the states of calls in flight.
 var active = []string{"calling", "initiated", "ringing", "in_progress"}
 
-// busy is a campaign whose three slots are always taken: calls are much longer than the gaps.
+// busy returns a campaign whose three slots are always taken: calls are much longer than the gaps.
 func busy() simulator.Campaign {
 	return simulator.Campaign{
 		Name: "Busy", Recipients: 40, MaxConcurrency: 3, DialEvery: time.Second, CallLength: 5 * time.Minute,
@@ -114,7 +114,7 @@ func TestARetryCallsOneRecipientAgainWithoutResettingCounts(t *testing.T) {
 	})
 }
 
-func TestDriftStaysOnTheWire(t *testing.T) {
+func TestDriftChangesOnlyTheCountsInAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		id := a.Add(brisk(10))
@@ -128,17 +128,20 @@ func TestDriftStaysOnTheWire(t *testing.T) {
 	})
 }
 
-func TestOtherStatesComeAndGoOnDemand(t *testing.T) {
+func TestStatesChangeOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		id := a.Add(simulator.Campaign{Status: "draft", Recipients: 2, DialEvery: time.Minute})
+		set := func(status string) func(string) {
+			return func(id string) { a.SetStatus(id, status) }
+		}
 		for _, c := range []struct {
 			do   func(string)
 			want string
 		}{
 			{a.Pause, "draft"}, {a.Resume, "draft"}, {a.Start, "running"}, {a.Start, "running"}, {a.Pause, "paused"},
 			{a.Start, "running"}, {a.Fail, "failed"}, {a.Cancel, "failed"}, {a.Rerun, "running"},
-			{a.Complete, "completed"}, {func(id string) { a.SetStatus(id, "zzz") }, "zzz"},
+			{a.Complete, "completed"}, {set("zzz"), "zzz"},
 		} {
 			time.Sleep(time.Second)
 			c.do(id)

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	runsKept    = 1000 // runs that a series keeps; older ones are deleted
-	repeatsKept = 20   // ended batches that a repeating one keeps behind it; older ones are deleted
+	runsKept    = 1000 // runs that a recurring batch keeps; older ones are deleted
+	repeatsKept = 20   // predecessors that a repeating batch keeps; older ones are deleted
 )
 
-// Spawn starts a new run of a series now, whatever the state of the series, and returns its id; "" if the series is
-// unknown. A series keeps its newest 1000 runs.
+// Spawn starts a new run of a recurring batch now, whatever the batch's state, and returns the run's id; "" if the
+// batch is unknown. A recurring batch keeps its newest 1000 runs.
 func (a *Account) Spawn(parentID string) (runID string) {
-	now := a.enter()
+	now := a.lock()
 	defer a.mu.Unlock()
 	parent := a.batches[parentID]
 	if parent == nil {
@@ -27,7 +27,7 @@ func (a *Account) Spawn(parentID string) (runID string) {
 }
 
 func (a *Account) spawn(parent *batch, t time.Time) *batch {
-	c := parent.plan
+	c := parent.campaign
 	c.ID, c.Status, c.Recurrence, c.Name, c.Repeat = "", "running", "", "", false
 	c.RunEvery, c.MaxRuns = 0, 0
 	c.Recipients = len(parent.recipients)
@@ -38,22 +38,22 @@ func (a *Account) spawn(parent *batch, t time.Time) *batch {
 	}
 	run := newBatch(c, mix(parent.key, forRun, uint64(c.Occurrence)), t)
 	a.insert(run)
-	parent.touch = t
+	parent.updated = t
 	if len(parent.runs) > runsKept {
 		a.remove(parent.runs[runsKept].id)
 	}
 	for !parent.runNext.IsZero() && !parent.runNext.After(t) {
-		parent.runNext = parent.runNext.Add(parent.plan.RunEvery)
+		parent.runNext = parent.runNext.Add(parent.campaign.RunEvery)
 	}
-	if parent.plan.MaxRuns > 0 && parent.runCount >= parent.plan.MaxRuns && parent.template() {
+	if parent.campaign.MaxRuns > 0 && parent.runCount >= parent.campaign.MaxRuns && parent.template() {
 		parent.completed = t
 		parent.finish("completed", t)
 	}
 	return run
 }
 
-// adopt takes a run into its series.
-func (b *batch) adopt(run *batch) {
+// addRun adds a run to its parent.
+func (b *batch) addRun(run *batch) {
 	run.occurrence = cmp.Or(run.occurrence, b.runCount+1)
 	run.name = cmp.Or(run.name, fmt.Sprintf("%s — Run #%d", b.name, run.occurrence))
 	b.runCount = max(b.runCount, run.occurrence)
@@ -64,19 +64,19 @@ func (b *batch) adopt(run *batch) {
 	b.runs = slices.Insert(b.runs, i, run)
 }
 
-// followUp starts a batch of the same kind.
+// followUp starts a batch like this one.
 func (a *Account) followUp(b *batch, t time.Time) {
-	b.follow = time.Time{}
-	c := b.plan
+	b.followUpAt = time.Time{}
+	c := b.campaign
 	c.ID, c.Status = "", "running"
 	c.Recipients = len(b.recipients)
 	c.CreatedAt, c.UpdatedAt = t, t
 	c.ScheduledAt, c.StartedAt, c.CompletedAt = time.Time{}, time.Time{}, time.Time{}
 	next := newBatch(c, mix(b.key, forFollowUp), t)
-	next.lineage = append(slices.Clone(b.lineage), b.id)
-	if len(next.lineage) > repeatsKept {
-		a.remove(next.lineage[0])
-		next.lineage = next.lineage[1:]
+	next.predecessors = append(slices.Clone(b.predecessors), b.id)
+	if len(next.predecessors) > repeatsKept {
+		a.remove(next.predecessors[0])
+		next.predecessors = next.predecessors[1:]
 	}
 	a.insert(next)
 }

@@ -8,7 +8,7 @@ import (
 	"magpipe_exporter/apiclient/simulator"
 )
 
-func TestASeriesSpawnsRunsUntilItsCap(t *testing.T) {
+func TestARecurringBatchSpawnsRunsUntilItsCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		c := brisk(10)
@@ -38,7 +38,7 @@ func TestASeriesSpawnsRunsUntilItsCap(t *testing.T) {
 	})
 }
 
-func TestAPausedSeriesSpawnsNothingWhileItsLiveRunGoesOn(t *testing.T) {
+func TestAPausedRecurringBatchSpawnsNothingWhileItsLiveRunGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
 		c := brisk(50)

@@ -10,14 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-// stamp is how the service writes times: microseconds without trailing zeros.
-const stamp = "2006-01-02T15:04:05.999999+00:00"
+// timeLayout is how the service writes times: microseconds without trailing zeros.
+const timeLayout = "2006-01-02T15:04:05.999999+00:00"
 
-// object writes one JSON object, its keys in the order of the calls.
+// object writes a JSON object, its keys in the order of the calls.
 type object struct {
 	out     []byte
-	changed overrides       // still to be written
-	begun   bool            // a key is written
+	changed overrides       // not written yet
+	begun   bool            // a key has been written
 	only    map[string]bool // the keys to write; nil: all
 }
 
@@ -26,7 +26,7 @@ func begin(out []byte, changed overrides) *object {
 	return &object{out: append(out, '{'), changed: maps.Clone(changed)}
 }
 
-// end closes the object, after the keys that only the overrides know.
+// end closes the object, after the keys that only the overrides have.
 func (o *object) end() []byte {
 	for _, k := range slices.Sorted(maps.Keys(o.changed)) {
 		o.key(k)
@@ -34,7 +34,7 @@ func (o *object) end() []byte {
 	return append(o.out, '}')
 }
 
-// key writes a key and reports whether its true value is to follow.
+// key writes a key and reports whether its true value has to follow.
 func (o *object) key(k string) bool {
 	value, changed := o.changed[k]
 	delete(o.changed, k)
@@ -63,7 +63,7 @@ func (o *object) raw(k, v string) {
 
 func (o *object) null(k string) { o.raw(k, "null") }
 
-func (o *object) flag(k string, v bool) { o.raw(k, strconv.FormatBool(v)) }
+func (o *object) boolean(k string, v bool) { o.raw(k, strconv.FormatBool(v)) }
 
 func (o *object) text(k, v string) {
 	if o.key(k) {
@@ -71,8 +71,8 @@ func (o *object) text(k, v string) {
 	}
 }
 
-// some writes a text that may be null.
-func (o *object) some(k string, v *string) {
+// optionalText writes a text; nil is null.
+func (o *object) optionalText(k string, v *string) {
 	if v == nil {
 		o.null(k)
 		return
@@ -80,8 +80,8 @@ func (o *object) some(k string, v *string) {
 	o.text(k, *v)
 }
 
-// filled writes a text of which the empty one is null.
-func (o *object) filled(k, v string) {
+// textOrNull writes a text; "" is null.
+func (o *object) textOrNull(k, v string) {
 	if v == "" {
 		o.null(k)
 		return
@@ -95,8 +95,8 @@ func (o *object) number(k string, v int) {
 	}
 }
 
-// positive writes a number of which 0 is null.
-func (o *object) positive(k string, v int) {
+// numberOrNull writes a number; 0 is null.
+func (o *object) numberOrNull(k string, v int) {
 	if v == 0 {
 		o.null(k)
 		return
@@ -104,19 +104,19 @@ func (o *object) positive(k string, v int) {
 	o.number(k, v)
 }
 
-func (o *object) moment(k string, t time.Time) {
+func (o *object) timestamp(k string, t time.Time) {
 	if t.IsZero() {
 		o.null(k)
 		return
 	}
 	if o.key(k) {
 		o.out = append(o.out, '"')
-		o.out = t.AppendFormat(o.out, stamp)
+		o.out = t.AppendFormat(o.out, timeLayout)
 		o.out = append(o.out, '"')
 	}
 }
 
-// appendText writes a JSON string with nothing escaped but what JSON demands.
+// appendText appends a JSON string that escapes only what JSON demands.
 func appendText(out []byte, s string) []byte {
 	out = append(out, '"')
 	for _, r := range s {
@@ -134,30 +134,31 @@ func appendText(out []byte, s string) []byte {
 	return append(out, '"')
 }
 
-// omission is the type of Omit alone, so that no JSON value can be mistaken for it.
+// omission is the type of Omit alone, so that no JSON value equals it.
 type omission string
 
-// Omit is the value for Set and SetRecipientKey that leaves a key out of the answer.
+// Omit, as the value of Set or SetRecipientKey, leaves a key out of the answer.
 const Omit omission = "omit"
 
-// overrides are JSON values that stand in for the true ones on the wire; nil leaves the key out.
+// overrides are JSON values that replace the true ones in answers; nil leaves the key out.
 type overrides map[string][]byte
 
-// Set makes one key of the batch's row show any JSON value, or go missing with Omit; a key the service does not know
-// is added at the end. Only the answers change: the service goes on filtering and sorting by what is true. A value
-// that JSON cannot express shows as null.
+// Set makes a key of the batch's row show any JSON value, or leaves it out with Omit. A key that the service does not
+// have is added at the end. Only answers change: filters and order still follow the true values. A value that JSON
+// cannot express becomes null.
 func (a *Account) Set(batchID, key string, value any) {
 	a.act(batchID, func(b *batch, _ time.Time) bool {
-		b.wire = b.wire.with(key, value)
+		b.overrides = b.overrides.with(key, value)
 		return false
 	})
 }
 
-// SetRecipientKey is Set for one recipient, by its index.
+// SetRecipientKey is Set for recipient i.
 func (a *Account) SetRecipientKey(batchID string, i int, key string, value any) {
 	a.act(batchID, func(b *batch, _ time.Time) bool {
 		if i >= 0 && i < len(b.recipients) {
-			b.recipients[i].wire = b.recipients[i].wire.with(key, value)
+			r := &b.recipients[i]
+			r.overrides = r.overrides.with(key, value)
 		}
 		return false
 	})
@@ -171,7 +172,7 @@ func (o overrides) with(key string, value any) overrides {
 	return o
 }
 
-// encode writes a value as the service does, which does not escape for HTML; nil for Omit.
+// encode encodes a value as the service does, without HTML escapes; nil for Omit.
 func encode(value any) []byte {
 	if value == Omit {
 		return nil

@@ -22,7 +22,7 @@ const (
 	runKeys = "id occurrence_number status started_at completed_at completed_count failed_count total_recipients"
 )
 
-// keys gives the keys of a JSON object in their order.
+// keys returns the keys of a JSON object in their order.
 func keys(t *testing.T, object json.RawMessage) string {
 	t.Helper()
 	var out []string
@@ -51,7 +51,7 @@ func keys(t *testing.T, object json.RawMessage) string {
 func TestRowsHaveTheServicesKeysInItsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
-		id := a.Add(simulator.Campaign{Name: "Series", Recipients: 2, Recurrence: "daily"})
+		id := a.Add(simulator.Campaign{Name: "Daily", Recipients: 2, Recurrence: "daily"})
 		a.Spawn(id)
 		var listed, runs map[string][]json.RawMessage
 		var got struct {
@@ -92,7 +92,7 @@ func TestTimesHaveMicrosecondsWithoutTrailingZeros(t *testing.T) {
 	}
 }
 
-func TestAnyNameSurvivesTheWire(t *testing.T) {
+func TestAnyNameReachesTheClientUnchanged(t *testing.T) {
 	a := simulator.New(simulator.Options{})
 	name := "q\" b\\ n\n t\t \x01\x1f <&> Łódź 花 🔋 \u2028"
 	if got := get(t, a, a.Add(simulator.Campaign{Name: name})).Batch.Name; got != name {
@@ -100,7 +100,7 @@ func TestAnyNameSurvivesTheWire(t *testing.T) {
 	}
 }
 
-func TestPhoneNumbersAreFictional(t *testing.T) {
+func TestPhoneNumbersAreFictitious(t *testing.T) {
 	a := simulator.New(simulator.Options{})
 	_, _, body := send(t, a, `{"action":"get","batch_id":"`+a.Add(simulator.Campaign{Recipients: 1000})+`"}`)
 	numbers := regexp.MustCompile(`"phone_number":"([^"]*)"`).FindAllStringSubmatch(body, -1)
