@@ -12,7 +12,6 @@ type Fault struct {
 	Action, BatchID string        // "": any; BatchID is the parent's for list_runs
 	Status          int           // 200 to 599, instead of the true answer; 0: the true answer
 	Body            string        // instead of the true one, or of the one that goes with Status
-	ContentType     string        // "": application/json
 	Header          http.Header   // added to the answer's; replaces a header of the same name
 	Latency         time.Duration // before the answer; ends with the request's context
 	Hang            bool          // no answer until the request's context ends
@@ -84,9 +83,6 @@ func (f Fault) apply(ans answer) answer {
 	}
 	if f.Body != "" {
 		ans.body = []byte(f.Body)
-	}
-	if f.ContentType != "" {
-		ans.header.Set("Content-Type", f.ContentType)
 	}
 	for k, v := range f.Header {
 		ans.header[http.CanonicalHeaderKey(k)] = v

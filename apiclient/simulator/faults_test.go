@@ -25,7 +25,7 @@ func TestAFaultReplacesTheAnswer(t *testing.T) {
 	}{
 		{simulator.Fault{Status: 503}, 503, `{"error":"Service Unavailable"}`, "application/json"},
 		{
-			simulator.Fault{Status: 502, Body: "<html>", ContentType: "text/html"},
+			simulator.Fault{Status: 502, Body: "<html>", Header: http.Header{"Content-Type": {"text/html"}}},
 			502, "<html>", "text/html",
 		},
 		{simulator.Fault{Body: "{}"}, 200, "{}", "application/json"},

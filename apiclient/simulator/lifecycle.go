@@ -80,14 +80,6 @@ func (b *batch) cancel(now time.Time) bool {
 	return true
 }
 
-// Fail makes a batch failed; its recipients stay as they are.
-func (a *Account) Fail(id string) {
-	a.act(id, func(b *batch, now time.Time) bool {
-		b.finish("failed", now)
-		return true
-	})
-}
-
 // Complete makes a batch completed, with completed_at now; its recipients stay as they are.
 func (a *Account) Complete(id string) {
 	a.act(id, func(b *batch, now time.Time) bool {

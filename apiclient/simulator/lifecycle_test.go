@@ -140,7 +140,7 @@ func TestStatesChangeOnDemand(t *testing.T) {
 			want string
 		}{
 			{a.Pause, "draft"}, {a.Resume, "draft"}, {a.Start, "running"}, {a.Start, "running"}, {a.Pause, "paused"},
-			{a.Start, "running"}, {a.Fail, "failed"}, {a.Cancel, "failed"}, {a.Rerun, "running"},
+			{a.Start, "running"}, {set("failed"), "failed"}, {a.Cancel, "failed"}, {a.Rerun, "running"},
 			{a.Complete, "completed"}, {set("zzz"), "zzz"},
 		} {
 			time.Sleep(time.Second)
