@@ -57,6 +57,16 @@ func (p page) count(states ...string) (n int) {
 	return n
 }
 
+// newestEnd returns the newest completed_at.
+func (p page) newestEnd() (newest time.Time) {
+	for _, r := range p.Recipients {
+		if r.CompletedAt != nil && r.CompletedAt.After(newest) {
+			newest = *r.CompletedAt
+		}
+	}
+	return newest.UTC()
+}
+
 func request(t *testing.T, body string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://simulated/", strings.NewReader(body))

@@ -82,6 +82,39 @@ func TestACallPassesThroughItsStatesInOrder(t *testing.T) {
 	})
 }
 
+func TestARowMovesWhenACallEndsAndNotWhenOneStarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{PerHour: -1, PerMinute: -1})
+		c := brisk(30)
+		c.UpdatedAt = time.Now()
+		id := a.Add(c)
+		before := get(t, a, id)
+		starts, ends := 0, 0
+		for before.Batch.Status == "running" {
+			time.Sleep(50 * time.Millisecond)
+			after := get(t, a, id)
+			ended := before.count("pending", "calling", "initiated", "ringing", "in_progress") -
+				after.count("pending", "calling", "initiated", "ringing", "in_progress")
+			b := after.Batch
+			if b.Completed+b.Failed-before.Batch.Completed-before.Batch.Failed != ended {
+				t.Fatalf("%d calls ended, %+v became %+v", ended, before.Batch, b)
+			}
+			switch newest := after.newestEnd(); {
+			case ended == 0 && b != before.Batch:
+				t.Fatalf("no call ended, %+v became %+v", before.Batch, b)
+			case ended > 0 && b.UpdatedAt != newest.Format("2006-01-02T15:04:05.999999+00:00"):
+				t.Fatalf("a call ended at %s, row %+v", newest, b)
+			}
+			starts += before.count("pending") - after.count("pending")
+			ends += ended
+			before = after
+		}
+		if starts != 30 || ends != 30 {
+			t.Errorf("%d starts and %d ends seen", starts, ends)
+		}
+	})
+}
+
 func TestABatchStopsAtStallAfterAndStuckCallsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})

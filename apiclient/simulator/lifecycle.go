@@ -27,8 +27,9 @@ func (a *Account) Start(id string) {
 	})
 }
 
+// start leaves updated_at alone, as the service does when it starts a scheduled batch.
 func (b *batch) start(t time.Time) {
-	b.status, b.started, b.updated = "running", t, t
+	b.status, b.started = "running", t
 	if b.template() {
 		b.status = "recurring"
 	}

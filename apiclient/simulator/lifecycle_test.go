@@ -171,7 +171,7 @@ func TestAScheduledBatchStartsByItselfIfItMoves(t *testing.T) {
 			t.Errorf("%s before its time", s)
 		}
 		time.Sleep(time.Microsecond)
-		if b := get(t, a, moving).Batch; b.Status != "running" || b.StartedAt == "" {
+		if b := get(t, a, moving).Batch; b.Status != "running" || b.StartedAt == "" || b.UpdatedAt != "" {
 			t.Errorf("at its time: %+v", b)
 		}
 		if s := get(t, a, frozen).Batch.Status; s != "scheduled" {

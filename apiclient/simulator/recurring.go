@@ -32,10 +32,8 @@ func (a *Account) spawn(parent *batch, t time.Time) *batch {
 	c.RunEvery, c.MaxRuns = 0, 0
 	c.Recipients = len(parent.recipients)
 	c.Parent, c.Occurrence = parent.id, parent.runCount+1
-	c.CreatedAt, c.ScheduledAt, c.StartedAt, c.UpdatedAt, c.CompletedAt = t, t, t, t, time.Time{}
-	if c.Occurrence == 1 {
-		c.StartedAt = time.Time{} // first runs have none
-	}
+	c.CreatedAt, c.ScheduledAt, c.UpdatedAt = t, t, t
+	c.StartedAt, c.CompletedAt = time.Time{}, time.Time{} // the service sets no started_at for runs
 	run := newBatch(c, mix(parent.key, forRun, uint64(c.Occurrence)), t)
 	a.insert(run)
 	parent.updated = t

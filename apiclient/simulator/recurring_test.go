@@ -16,11 +16,11 @@ func TestARecurringBatchSpawnsRunsUntilItsCap(t *testing.T) {
 		id := a.Add(c)
 		time.Sleep(24*time.Hour + time.Minute)
 		p := get(t, a, id)
-		if p.Batch.Status != "recurring" || len(p.Runs) != 1 || p.Runs[0].Status != "running" || p.Runs[0].StartedAt != "" {
+		if p.Batch.Status != "recurring" || len(p.Runs) != 1 || p.Runs[0].Status != "running" {
 			t.Errorf("after a day: %+v, runs %+v", p.Batch, p.Runs)
 		}
 		time.Sleep(24 * time.Hour)
-		if p = get(t, a, id); len(p.Runs) != 2 || p.Runs[0].StartedAt == "" || p.Runs[1].Status != "completed" {
+		if p = get(t, a, id); len(p.Runs) != 2 || p.Runs[0].StartedAt+p.Runs[1].StartedAt != "" || p.Runs[1].Status != "completed" {
 			t.Errorf("after two days: %+v", p.Runs)
 		}
 		time.Sleep(10 * 24 * time.Hour)
@@ -34,6 +34,26 @@ func TestARecurringBatchSpawnsRunsUntilItsCap(t *testing.T) {
 		runs := read(t, a, `{"action":"list_runs","parent_batch_id":%q}`, id).Runs
 		if len(runs) != 3 || runs[0].Name != "Daily — Run #3" || runs[2].Occurrence != 1 || runs[1].Target != 10 {
 			t.Errorf("runs %+v", runs)
+		}
+	})
+}
+
+func TestARerunOfARunDoesNotTouchItsParent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		c := brisk(10)
+		c.Recurrence = "daily"
+		id := a.Add(c)
+		run := a.Spawn(id)
+		time.Sleep(time.Hour)
+		before := get(t, a, id).Batch
+		a.Rerun(run)
+		if b := get(t, a, run).Batch; b.Status != "running" || b.StartedAt == "" {
+			t.Errorf("run %+v", b)
+		}
+		time.Sleep(time.Hour)
+		if after := get(t, a, id).Batch; after != before {
+			t.Errorf("the parent %+v became %+v", before, after)
 		}
 	})
 }
