@@ -11,11 +11,13 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"magpipe_exporter/internal/acceptance/process"
 )
 
 // guard is the whole set-up.
 type guard struct {
-	exporter, alertmanager *process
+	exporter, alertmanager *process.Process
 	prometheus             server
 	inbox                  *inbox
 }
@@ -32,7 +34,7 @@ func find(t *testing.T, programs ...string) string {
 	return ""
 }
 
-func startAlertmanager(t *testing.T, receiver string) *process {
+func startAlertmanager(t *testing.T, receiver string) *process.Process {
 	t.Helper()
 	dir := t.TempDir()
 	return start(t, find(t, "prometheus-alertmanager", "alertmanager"),
@@ -47,7 +49,7 @@ func stand(t *testing.T) guard {
 	g.exporter = start(t, find(t, "../../magpipe_exporter"), "--demo", "--web.listen-address=127.0.0.1:0",
 		"--collector.min-refresh="+shrink(t, "10s"), "--collector.max-staleness="+shrink(t, "5m"))
 	dir := t.TempDir()
-	copyPrometheusConfig(t, dir, g.exporter.address, g.alertmanager.address)
+	copyPrometheusConfig(t, dir, g.exporter.Address, g.alertmanager.Address)
 	g.prometheus = server{start(t, find(t, "../../dist/tools/prometheus"),
 		"--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address=127.0.0.1:0",
@@ -81,8 +83,11 @@ func TestFromCallsToNotifications(t *testing.T) {
 func inhibit(t *testing.T, g guard) {
 	t.Helper()
 	const name = "Reconquête clients – été"
-	if g.exporter.stop(t); len(g.exporter.complaints()) > 1 { // the demo warns that it is one
-		t.Errorf("the exporter complains: %q", g.exporter.complaints())
+	if err := g.exporter.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.exporter.Complaints()) > 1 { // the demo warns that it is one
+		t.Errorf("the exporter complains: %q", g.exporter.Complaints())
 	}
 	stopped := time.Now()
 	eventually(t, time.Minute, func() string {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"magpipe_exporter/internal/acceptance/process"
 )
 
 // TestWhatIsSilencedByWhat gives Alertmanager alerts by hand, among them those that the demo cannot bring about.
@@ -58,7 +60,7 @@ func TestWhatIsSilencedByWhat(t *testing.T) {
 	}
 }
 
-func post(t *testing.T, alertmanager *process, labels ...map[string]string) {
+func post(t *testing.T, alertmanager *process.Process, labels ...map[string]string) {
 	t.Helper()
 	var alerts []map[string]any
 	for _, l := range labels {
@@ -69,7 +71,7 @@ func post(t *testing.T, alertmanager *process, labels ...map[string]string) {
 		t.Fatal(err)
 	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
-		"http://"+alertmanager.address+"/api/v2/alerts", bytes.NewReader(body))
+		"http://"+alertmanager.Address+"/api/v2/alerts", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"magpipe_exporter/internal/acceptance/process"
 )
 
 // notification is what Alertmanager sends to a webhook.
@@ -90,10 +92,10 @@ type kept struct {
 	}
 }
 
-func alertsAt(t *testing.T, alertmanager *process) []kept {
+func alertsAt(t *testing.T, alertmanager *process.Process) []kept {
 	t.Helper()
 	var alerts []kept
-	get(t, "http://"+alertmanager.address+"/api/v2/alerts", &alerts)
+	get(t, "http://"+alertmanager.Address+"/api/v2/alerts", &alerts)
 	return alerts
 }
 

@@ -12,16 +12,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"magpipe_exporter/internal/acceptance/process"
 )
 
 // server is the HTTP API of a running Prometheus.
-type server struct{ *process }
+type server struct{ *process.Process }
 
 // ask reads what the API answers in its envelope. Faults of the expression are returned, those of the test are fatal.
 func (s server) ask(t *testing.T, path string, form url.Values, into any) error {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
-		"http://"+s.address+"/api/v1/"+path, strings.NewReader(form.Encode()))
+		"http://"+s.Address+"/api/v1/"+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}

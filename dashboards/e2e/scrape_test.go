@@ -26,10 +26,10 @@ func scrapes(t *testing.T, g guard) {
 	if found, err := g.prometheus.query(t, "min_over_time(up[10m]) == 1"); err != nil || len(found) != 1 {
 		t.Errorf("not every scrape succeeded: %v %v", found, err)
 	}
-	if complaints := g.prometheus.complaints(); len(complaints) > 0 {
+	if complaints := g.prometheus.Complaints(); len(complaints) > 0 {
 		t.Errorf("Prometheus complains: %q", complaints)
 	}
-	if complaints := g.alertmanager.complaints(); len(complaints) > 0 {
+	if complaints := g.alertmanager.Complaints(); len(complaints) > 0 {
 		t.Errorf("Alertmanager complains: %q", complaints)
 	}
 	for _, r := range g.prometheus.rules(t) {
@@ -37,7 +37,7 @@ func scrapes(t *testing.T, g guard) {
 			t.Errorf("rule %s is %s: %s", r.Name, r.Health, r.LastError)
 		}
 	}
-	faultless(t, page(t, "http://"+g.prometheus.address+"/metrics"))
+	faultless(t, page(t, "http://"+g.prometheus.Address+"/metrics"))
 	bothHistograms(t, g)
 }
 

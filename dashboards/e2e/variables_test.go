@@ -34,7 +34,7 @@ func variables(t *testing.T, g guard, list []variable) []string {
 	t.Helper()
 	values := map[string]string{
 		"__rate_interval": "1m", "__interval": "15s", "__range": "1h", "__range_s": "3600",
-		"instance": regexp.QuoteMeta(g.exporter.address), "job": "magpipe",
+		"instance": regexp.QuoteMeta(g.exporter.Address), "job": "magpipe",
 	}
 	// In a text of PromQL a backslash stands twice.
 	values["instance"] = strings.ReplaceAll(values["instance"], `\`, `\\`)

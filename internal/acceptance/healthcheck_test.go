@@ -48,16 +48,13 @@ func TestHealthcheckGetsAnAnswerWhateverTheWebConfigAsksFor(t *testing.T) {
 			if got := execute(t, nil, flags...); got.code != 0 || got.out+got.err != "" {
 				t.Errorf("the exit code is %d, want 0 in silence; it says: %s%s", got.code, got.out, got.err)
 			}
-			if strings.Contains(config, "tls_server_config") && !strings.Contains(p.log(), "TLS is enabled") {
+			if strings.Contains(config, "tls_server_config") && !strings.Contains(p.Log(), "TLS is enabled") {
 				t.Error("the exporter does not speak TLS: the test is none")
 			}
-			if strings.Contains(p.log(), "client sent an HTTP request to an HTTPS server") {
+			if strings.Contains(p.Log(), "client sent an HTTP request to an HTTPS server") {
 				t.Error("it was asked without TLS")
 			}
-			if err := p.cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			p.wait(t)
+			p.Kill()
 			execute(t, nil, flags...).wantOneError(t, 1, "--healthcheck")
 		})
 	}
@@ -75,7 +72,7 @@ func TestHealthcheckFindsTheExporterOnAnyAddressAndAsksEach(t *testing.T) {
 	listening := regexp.MustCompile(`msg="Listening on" address=(\S+)`)
 	var addresses [][]string
 	eventually(t, 10*time.Second, "it listens on all addresses", func() bool {
-		addresses = listening.FindAllStringSubmatch(p.log(), -1)
+		addresses = listening.FindAllStringSubmatch(p.Log(), -1)
 		return len(addresses) == wanted
 	})
 	var flags []string

@@ -13,7 +13,7 @@ import (
 )
 
 // keyed is an API that tells which key came last, and the binary that asks it.
-func keyed(t *testing.T, env []string, args ...string) (p *process, last func() string) {
+func keyed(t *testing.T, env []string, args ...string) (p exporter, last func() string) {
 	t.Helper()
 	var seen atomic.Value
 	seen.Store("")
@@ -55,7 +55,7 @@ func TestTheKeyFileBeatsTheEnvironmentAndIsReadAgainWhileItRuns(t *testing.T) {
 			t.Errorf("after the removal the key is %q", got)
 		}
 	}
-	if log := p.log(); strings.Count(log, "level=warn") != 1 || !strings.Contains(log, "the last API key is kept") {
+	if log := p.Log(); strings.Count(log, "level=warn") != 1 || !strings.Contains(log, "the last API key is kept") {
 		t.Errorf("the removal is not warned of once:\n%s", log)
 	}
 	if err := os.WriteFile(path, []byte(key(3)+"\n"), 0o600); err != nil {
@@ -64,12 +64,12 @@ func TestTheKeyFileBeatsTheEnvironmentAndIsReadAgainWhileItRuns(t *testing.T) {
 	if got := last(); got != key(3) {
 		t.Errorf("after its return the key is %q", got)
 	}
-	commandLine, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.cmd.Process.Pid))
+	commandLine, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.ID()))
 	if err != nil && !os.IsNotExist(err) { // there is no /proc everywhere
 		t.Fatal(err)
 	}
-	if strings.Contains(p.log()+string(commandLine), madeUpKey) {
-		t.Errorf("the key is in the log or on the command line:\n%s", p.log())
+	if strings.Contains(p.Log()+string(commandLine), madeUpKey) {
+		t.Errorf("the key is in the log or on the command line:\n%s", p.Log())
 	}
 }
 
@@ -82,7 +82,7 @@ func TestAKeyFileThatOthersMayReadIsWarnedOfAndServes(t *testing.T) {
 		for range 3 {
 			last()
 		}
-		eventually(t, 5*time.Second, fmt.Sprintf("%d warnings", times), func() bool { return strings.Count(p.log(), "level=warn") == times })
+		eventually(t, 5*time.Second, fmt.Sprintf("%d warnings", times), func() bool { return strings.Count(p.Log(), "level=warn") == times })
 	}
 	warned(0)
 	for _, step := range []struct {
@@ -94,11 +94,11 @@ func TestAKeyFileThatOthersMayReadIsWarnedOfAndServes(t *testing.T) {
 		}
 		warned(step.times)
 	}
-	if log := p.log(); !strings.Contains(log, path) || !strings.Contains(log, "chmod o=") || strings.Contains(log, "level=error") {
+	if log := p.Log(); !strings.Contains(log, path) || !strings.Contains(log, "chmod o=") || strings.Contains(log, "level=error") {
 		t.Errorf("the warning does not say what to do:\n%s", log)
 	}
 	again, last := keyed(t, nil, "--api.key-file="+path)
-	if last() != madeUpKey || strings.Count(again.log(), "level=warn") != 1 {
-		t.Errorf("a start is not warned of:\n%s", again.log())
+	if last() != madeUpKey || strings.Count(again.Log(), "level=warn") != 1 {
+		t.Errorf("a start is not warned of:\n%s", again.Log())
 	}
 }

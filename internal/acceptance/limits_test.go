@@ -16,7 +16,7 @@ import (
 )
 
 // ask sends a request as it stands, and goes on sending where there is more.
-func ask(t *testing.T, p *process, head string, more io.Reader) (a answer, sent int64) {
+func ask(t *testing.T, p exporter, head string, more io.Reader) (a answer, sent int64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -180,7 +180,7 @@ func TestAStopTakesLessThan5sWhateverTheClientsDo(t *testing.T) {
 		return samplesOf(impatient.body)["promhttp_metric_handler_requests_in_flight"] == 2
 	})
 	told := time.Now()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	code, took := p.wait(t), time.Since(told)

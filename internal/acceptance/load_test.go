@@ -72,8 +72,8 @@ func scrapeFor(t *testing.T, program string, long time.Duration) {
 		t.Errorf("%d requests in %v, want at most %d, which is the budget", asked, took, most)
 	}
 	for _, line := range []string{"level=warn", "level=error", "DATA RACE", "panic"} {
-		if strings.Contains(p.log(), line) {
-			t.Errorf("logged: %s", p.log())
+		if strings.Contains(p.Log(), line) {
+			t.Errorf("logged: %s", p.Log())
 		}
 	}
 	if long < time.Minute {
@@ -126,7 +126,7 @@ func scrapeOnce(t *testing.T, client *http.Client, url string) {
 	}
 }
 
-func figuresOf(t *testing.T, p *process) figures {
+func figuresOf(t *testing.T, p exporter) figures {
 	t.Helper()
 	samples := samplesOf(get(t, p.url+"/metrics").body)
 	f := figures{samples["go_goroutines"], samples["go_memstats_heap_inuse_bytes"], samples["process_resident_memory_bytes"]}

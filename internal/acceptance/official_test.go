@@ -215,7 +215,7 @@ func TestOfficialAnswersGiveTheValuesWorkedOutByHand(t *testing.T) {
 				madeUpKey, "John", "Doe", "Jane", "Smith", "Bob", "Wilson", "14155551234", "12125559876", "13105557890",
 				"16045551234", "call-uuid", "r1-uuid", "r2-uuid", "r3-uuid",
 			} {
-				if strings.Contains(answer.body+p.log(), secret) {
+				if strings.Contains(answer.body+p.Log(), secret) {
 					t.Errorf("%q is on the page or in the log", secret)
 				}
 			}

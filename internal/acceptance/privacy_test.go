@@ -40,16 +40,16 @@ func TestTheKeyAndWhatTheAPISaysAreInNothingThatTheProcessShows(t *testing.T) {
 				a := get(t, p.url+path)
 				_, _ = fmt.Fprintln(&shown, a.header, a.body)
 			}
-			cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.cmd.Process.Pid))
+			cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.ID()))
 			if err != nil {
 				t.Log("no command line to read: ", err)
 			}
 			_, _ = shown.Write(cmdline)
-			if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil { // as a panic, it ends with every goroutine's stack
+			if err := p.Signal(syscall.SIGQUIT); err != nil { // as a panic, it ends with every goroutine's stack
 				t.Fatal(err)
 			}
 			p.wait(t)
-			_, _ = shown.WriteString(p.log())
+			_, _ = shown.WriteString(p.Log())
 			for _, part := range []string{madeUpKey, "4155550123", "Jane"} {
 				if at := strings.Index(shown.String(), part); at >= 0 {
 					t.Errorf("it shows %q", shown.String()[max(0, at-200):at+len(part)])
@@ -83,7 +83,7 @@ func TestAKeyInTheWrongPlaceIsNotRepeated(t *testing.T) {
 	p := start(t, []string{"MAGPIPE_API_KEY=x"}, host, "--log.level=debug")
 	want(t, get(t, p.url+"/metrics"), http.StatusOK, "text/plain", "\nmagpipe_up 0\n")
 	inJSON := execute(t, []string{"MAGPIPE_API_KEY=x"}, host, "--log.format=json", "--once")
-	for _, row := range []struct{ log, line string }{{p.log(), "msg=Starting"}, {p.log(), "request failed"}, {inJSON.err, "request failed"}} {
+	for _, row := range []struct{ log, line string }{{p.Log(), "msg=Starting"}, {p.Log(), "request failed"}, {inJSON.err, "request failed"}} {
 		if !strings.Contains(row.log, row.line) || !strings.Contains(row.log, "mgp_<hidden>") || strings.Contains(row.log, madeUpKey[8:]) {
 			t.Errorf("the log lacks %q, or the key is not hidden:\n%s", row.line, row.log)
 		}

@@ -112,7 +112,7 @@ func TestScrapeIsAnsweredAndTheExitIsCleanWhenTheAPIHangs(t *testing.T) {
 				return samplesOf(impatient.body)["promhttp_metric_handler_requests_in_flight"] == 2
 			})
 			told := time.Now()
-			if err := p.cmd.Process.Signal(signal); err != nil {
+			if err := p.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
 			select {
@@ -127,8 +127,8 @@ func TestScrapeIsAnsweredAndTheExitIsCleanWhenTheAPIHangs(t *testing.T) {
 			if took := time.Since(told); took > 5*time.Second {
 				t.Errorf("the exit took %s, want at most 5 s", took)
 			}
-			if strings.Contains(p.log(), "level=error") {
-				t.Errorf("an error was logged:\n%s", p.log())
+			if strings.Contains(p.Log(), "level=error") {
+				t.Errorf("an error was logged:\n%s", p.Log())
 			}
 		})
 	}

@@ -166,7 +166,7 @@ func TestTLSClientCertificatesAndPasswordsCoverEveryEndpoint(t *testing.T) {
 				}
 				want(t, get(t, p.url+path), http.StatusBadRequest, "", "HTTP request to an HTTPS server")
 			}
-			for line := range strings.Lines(p.log()) {
+			for line := range strings.Lines(p.Log()) {
 				if !strings.HasPrefix(line, "level=") && !strings.HasPrefix(line, "time=") {
 					t.Errorf("this line of the log has another form: %s", line)
 				}

@@ -58,8 +58,8 @@ func (m *match) play(ctx context.Context, s *settings) (rounds int, err error) {
 
 func (m *match) stop() (err error) {
 	for _, p := range m.peers {
-		if p.process != nil {
-			err = errors.Join(err, p.process.stop())
+		if p.program.Process != nil {
+			err = errors.Join(err, p.program.Stop())
 		}
 	}
 	return err
@@ -86,10 +86,10 @@ func (m *match) round(ctx context.Context, order []*peer) error {
 // close takes what is known only at the end, and errs where one of them is not well: its cost would mean nothing.
 func (m *match) close() (err error) {
 	for _, p := range m.peers {
-		if p.process.log.complaints() > 0 {
-			return fmt.Errorf("%s complains: %s", p.name, p.process.log.String())
+		if complaints := p.program.Complaints(); len(complaints) > 0 {
+			return fmt.Errorf("%s complains: %.300s", p.name, complaints[0])
 		}
-		if p.peak, err = p.process.peakMemory(); err != nil {
+		if p.peak, err = p.program.peakMemory(); err != nil {
 			return err
 		}
 		for _, a := range []*answer{&p.first, &p.last} {

@@ -6,54 +6,33 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"magpipe_exporter/internal/acceptance/process"
 )
 
-// process is the binary while it serves.
-type process struct {
-	cmd *exec.Cmd
+// exporter is the binary while it serves.
+type exporter struct {
+	*process.Process
 	url string
-
-	mu     sync.Mutex
-	logged strings.Builder
-	ended  chan struct{} // closed once it has ended and the log is whole
 }
 
 // start runs the binary with an environment of its own on a free port, and ends it with the test.
-func start(t *testing.T, env []string, args ...string) *process {
+func start(t *testing.T, env []string, args ...string) exporter {
 	t.Helper()
 	return startProgram(t, binary, env, args...)
 }
 
-func startProgram(t *testing.T, program string, env []string, args ...string) *process {
+func startProgram(t *testing.T, program string, env []string, args ...string) exporter {
 	t.Helper()
-	p := &process{cmd: commandOf(program, env, append(args, "--web.listen-address=127.0.0.1:0")...), ended: make(chan struct{})}
-	stderr, err := p.cmd.StderrPipe()
+	p, err := process.Start(commandOf(program, env, append(args, "--web.listen-address=127.0.0.1:0")...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	address := make(chan string, 1)
-	go p.follow(stderr, address)
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // it may have ended by itself
-		<-p.ended
-	})
-	select {
-	case a := <-address:
-		p.url = "http://" + a
-	case <-p.ended:
-		t.Fatalf("it does not serve:\n%s", p.log())
-	case <-time.After(20 * time.Second):
-		t.Fatalf("it does not serve yet:\n%s", p.log())
-	}
-	return p
+	t.Cleanup(p.Kill)
+	return exporter{p, "http://" + p.Address}
 }
 
 func command(env []string, args ...string) *exec.Cmd { return commandOf(binary, env, args...) }
@@ -64,44 +43,17 @@ func commandOf(program string, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func (p *process) follow(stderr io.Reader, address chan<- string) {
-	defer close(p.ended)
-	listening := regexp.MustCompile(`msg="Listening on" address=(\S+)`)
-	buffer := make([]byte, 4096)
-	for told := false; ; {
-		n, err := stderr.Read(buffer)
-		p.mu.Lock()
-		p.logged.Write(buffer[:n])
-		m := listening.FindStringSubmatch(p.logged.String())
-		p.mu.Unlock()
-		if m != nil && !told {
-			address <- m[1]
-			told = true
-		}
-		if err != nil {
-			_ = p.cmd.Wait() // its exit code is in the state
-			return
-		}
-	}
-}
-
-func (p *process) log() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.logged.String()
-}
-
-func (p *process) wait(t *testing.T) (code int) {
+// wait returns the exit code.
+func (e exporter) wait(t *testing.T) (code int) {
 	t.Helper()
 	select {
-	case <-p.ended:
-		return p.cmd.ProcessState.ExitCode()
+	case <-e.Ended():
+		return e.ExitCode()
 	case <-time.After(20 * time.Second):
 		t.Fatal("it does not end")
 		return 0
 	}
 }
-
 // outcome is how a run of the binary ended.
 type outcome struct {
 	code     int
