@@ -130,3 +130,10 @@ func (b *Budget) observe(r RateLimit) {
 	defer b.mu.Unlock()
 	b.account, b.accountAt = r, time.Now()
 }
+
+// RateLimit is what the API said last of its own window.
+func (b *Budget) RateLimit() RateLimit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.account
+}

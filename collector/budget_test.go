@@ -44,20 +44,20 @@ var gridLimits = apiclient.Limits{PerMinute: 50, PerHour: 500}
 const gridMinRefresh = 10 * time.Second
 
 // price is what one round of reads costs, in requests: the list, by its status
-// filter where a full walk takes more than a couple of pages, and each running batch.
+// filter where a full walk takes more than a longWalk of pages, and each running batch.
 func (c cell) price() int {
 	pages := (c.batches + min(c.pageCap, 500) - 1) / min(c.pageCap, 500)
-	if pages > couple {
+	if pages > longWalk {
 		pages = max(1, (c.running+min(c.pageCap, 500)-1)/min(c.pageCap, 500))
 	}
 	return pages + c.running
 }
 
-func (c cell) walks() bool { return c.batches > couple*min(c.pageCap, 500) }
+func (c cell) walks() bool { return c.batches > longWalk*min(c.pageCap, 500) }
 
 // bound is how old a running batch's recipients may be.
 func (c cell) bound() time.Duration {
-	return max(gridMinRefresh+c.interval, every(float64(c.price()), apiclient.NewBudget(gridLimits).Refill()))
+	return max(gridMinRefresh+c.interval, timeFor(float64(c.price()), apiclient.NewBudget(gridLimits).Refill()))
 }
 
 // run plays one cell on a fake clock.
@@ -95,8 +95,10 @@ func (c cell) run(t *testing.T) (m measured) {
 // see notes what a page would show now.
 func (m *measured) see(c *Collector) {
 	m.scrapes++
-	now, s := time.Now(), c.snapshot()
-	if !s.list.up {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if !c.store.listings.up() {
 		m.down++
 	}
 	if c.cfg.API.Budget.Remaining() == 0 {
@@ -104,13 +106,13 @@ func (m *measured) see(c *Collector) {
 	}
 	var ages []time.Duration
 	unread := false
-	for _, t := range s.tracked {
+	for _, b := range c.store.tracked(now) {
 		switch {
-		case t.row.Status != apiclient.BatchRunning:
-		case t.read == nil:
+		case b.row.Status != apiclient.BatchRunning:
+		case b.stats == nil:
 			unread = true
 		default:
-			ages = append(ages, now.Sub(t.read.at))
+			ages = append(ages, now.Sub(b.stats.readAt))
 		}
 	}
 	if m.settled {

@@ -6,98 +6,96 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// sighting is what one read shows of one recipient's latest call.
-type sighting struct {
-	key                  uint64
-	attempted, completed int64 // Unix microseconds; 0: none
+// call is the latest call of one recipient, as one read shows it.
+type call struct {
+	recipient            uint64 // apiclient.Recipient.Key
+	attempted, completed int64  // Unix microseconds; 0: none
 	status               apiclient.RecipientStatus
 }
 
-// latest is the latest call of a recipient that was seen: attempted_at in Unix
-// microseconds, times two, plus one if its end was seen. It is this small because
-// one is kept for every recipient of every tracked batch.
-type latest int64
-
-func (c latest) attempted() int64 { return int64(c >> 1) }
-func (c latest) ended() bool      { return c&1 == 1 }
-
-// ledger remembers which calls of one batch were seen, so that each counts once
-// however often it is read, re-run or retried.
-type ledger struct {
-	calls  map[uint64]latest // by the recipient's key
-	newest int64             // the newest stamp of a call seen, Unix microseconds
-}
-
-// events are the calls that a read shows for the first time.
-type events struct {
-	started int
-	ended   []ending
-}
-
-type ending struct {
-	outcome  apiclient.RecipientStatus
-	duration time.Duration // negative: none, or an impossible one
-}
-
-// absorb adds what a read shows of recipients that were called. Of a first read
-// only what happened at or after since counts; later everything that was not
-// seen before does, whatever its stamp.
-func (l *ledger) absorb(seen []sighting, since time.Time) events {
-	from := int64(0)
-	if l.calls == nil {
-		l.calls, from = make(map[uint64]latest, len(seen)), since.UnixMicro()
-	}
-	var news events
-	for _, s := range seen {
-		if was := l.calls[s.key]; s.attempted >= was.attempted() { // or a newer call has replaced it
-			if is := l.sight(was, s, from, &news); is != was {
-				l.calls[s.key] = is
-			}
-		}
-	}
-	return news
-}
-
-// sight compares one sighting with what is known of the same recipient.
-func (l *ledger) sight(c latest, s sighting, from int64, news *events) latest {
-	l.newest = max(l.newest, s.attempted)
-	if s.attempted > c.attempted() {
-		c = latest(s.attempted << 1)
-		if s.attempted >= from {
-			news.started++
-		}
-	}
-	if c.ended() || !s.status.Outcome() {
-		return c
-	}
-	end := max(s.attempted, s.completed) // an impossible end is none
-	l.newest = max(l.newest, end)
-	if end >= from {
-		news.ended = append(news.ended, ending{outcome: s.status, duration: s.duration()})
-	}
-	return c | 1
-}
-
-// duration is how long a call took, or -1 where that can't be told or be true.
-func (s sighting) duration() time.Duration {
-	if s.attempted == 0 || s.completed == 0 || s.impossible() {
-		return -1
-	}
-	return time.Duration(s.completed-s.attempted) * time.Microsecond
-}
-
+// longestCall is more than any call takes.
 const longestCall = 24 * time.Hour
 
-// impossible tells of a call that ended before it began, or a day after that.
-func (s sighting) impossible() bool {
-	return s.attempted != 0 && s.completed != 0 &&
-		(s.completed < s.attempted || s.completed-s.attempted > longestCall.Microseconds())
+// impossible reports whether the call ended before it began, or a day after that.
+func (c call) impossible() bool {
+	return c.attempted != 0 && c.completed != 0 &&
+		(c.completed < c.attempted || c.completed-c.attempted > longestCall.Microseconds())
 }
 
-// watermark is the moment from which on events count, should the batch come
-// back after its ledger was dropped: right after the newest stamp seen, but not
-// after the last read, for a stamp may lie in the future. It is finer than the
-// read's own time, which the API's clock gives in whole seconds only.
-func (l *ledger) watermark(read time.Time) time.Time {
-	return time.UnixMicro(min(l.newest, read.UnixMicro()) + 1)
+// duration is how long the call took, or -1 if that is unknown or impossible.
+func (c call) duration() time.Duration {
+	if c.attempted == 0 || c.completed == 0 || c.impossible() {
+		return -1
+	}
+	return time.Duration(c.completed-c.attempted) * time.Microsecond
+}
+
+// callEvents are the starts and ends of calls that one read shows for the first time.
+type callEvents struct {
+	started int
+	ended   []call
+}
+
+// ledger remembers which calls of one batch were counted, so that each counts
+// once however often it is read, run again or retried.
+type ledger struct {
+	calls  map[uint64]countedCall // by the recipient's key
+	newest int64                  // newest stamp of a call counted, Unix microseconds
+}
+
+// countedCall is the latest call of a recipient that was counted: attempted_at
+// in Unix microseconds times two, plus one if its end was counted. It is this
+// small because one is kept for every recipient of every tracked batch.
+type countedCall int64
+
+func (c countedCall) attempted() int64 { return int64(c >> 1) }
+func (c countedCall) ended() bool      { return c&1 == 1 }
+
+// count takes in the calls that one read shows and returns what is new. Of the
+// first read, only what happened at or after from counts; later, everything that
+// was not read before does, whatever its stamp.
+func (l *ledger) count(calls []call, from time.Time) callEvents {
+	least := int64(0)
+	if l.calls == nil {
+		l.calls, least = make(map[uint64]countedCall, len(calls)), from.UnixMicro()
+	}
+	var events callEvents
+	for _, c := range calls {
+		counted := l.calls[c.recipient]
+		if c.attempted < counted.attempted() {
+			continue // a newer call has replaced it
+		}
+		if now := l.advance(counted, c, least, &events); now != counted {
+			l.calls[c.recipient] = now
+		}
+	}
+	return events
+}
+
+// advance adds what a call shows beyond what was counted of its recipient.
+func (l *ledger) advance(counted countedCall, c call, least int64, events *callEvents) countedCall {
+	l.newest = max(l.newest, c.attempted)
+	if c.attempted > counted.attempted() {
+		counted = countedCall(c.attempted << 1)
+		if c.attempted >= least {
+			events.started++
+		}
+	}
+	if counted.ended() || !c.status.Outcome() {
+		return counted // the first outcome stands
+	}
+	end := max(c.attempted, c.completed) // without a possible end, the attempt dates the outcome
+	l.newest = max(l.newest, end)
+	if end >= least {
+		events.ended = append(events.ended, c)
+	}
+	return counted | 1
+}
+
+// countedUntil is the moment from which on calls count once the ledger is
+// dropped: right after the newest stamp counted, but not after the last read,
+// for a stamp may lie in the future. It is finer than the time of that read,
+// which the API's clock gives in whole seconds.
+func (l *ledger) countedUntil(lastRead time.Time) time.Time {
+	return time.UnixMicro(min(l.newest, lastRead.UnixMicro()) + 1)
 }

@@ -33,14 +33,14 @@ func BenchmarkCalls(b *testing.B) {
 	for _, n := range []int{500, 5000, 100_000} {
 		b.Run(fmt.Sprintf("recipients=%d", n), func(b *testing.B) {
 			recipients, row := called(n), apiclient.Batch{ID: "b"}
-			read := func(l *ledger) *reading {
-				t := &tally{batchID: "b"}
+			read := func(l *ledger) *recipientStats {
+				reader := &recipientReader{batch: "b"}
 				for _, r := range recipients {
-					t.add(r)
+					reader.add(r)
 				}
-				read, seen, _ := t.finish(time.Now(), &row)
-				l.absorb(seen, time.Time{})
-				return read
+				stats := reader.finish(&row, time.Now())
+				l.count(reader.countable(), time.Time{})
+				return stats
 			}
 			before := heap()
 			l := &ledger{}
@@ -54,7 +54,7 @@ func BenchmarkCalls(b *testing.B) {
 					byKey[r.Key] = r.AttemptedAt.UnixMicro()
 					durations = append(durations, r.CompletedAt.Sub(r.AttemptedAt))
 				}
-				summarize(durations)
+				distributionOf(durations)
 			}})
 			b.ReportMetric(kept/float64(n), "B/recipient")
 		})

@@ -2,57 +2,60 @@ package collector
 
 import "time"
 
-// apiClock is how the API's clock stands to ours, as the Date of its answers
-// tells: which time it showed when the process started. Ours only measures how
-// long ago that was, on the monotonic clock, for its wall clock may be set.
+// apiClock is how the API's clock stands to ours, as the Date headers of its
+// answers tell. It keeps what the API's clock showed when the process started,
+// and measures the time since then on our monotonic clock, for our wall clock
+// may be set.
 type apiClock struct {
-	started time.Time // of the process, by our clock
-	start   time.Time // the same by the API's clock, as the first answers told; the last of them until that is settled
-	now     time.Time // the same by the API's clock as it goes now: it may be set, too
-	doubt   time.Time // what the last answer told, if that is not now
-	heard   int       // answers that told; settled is enough
+	started      time.Time // of the process, by our clock
+	countingFrom time.Time // the same moment by the API's clock, as the first answers told: calls count from here on
+	current      time.Time // the same moment by the API's clock as it goes now, for that may be set, too
+	rival        time.Time // what the last answer told, if it disagrees with current
+	answers      int       // that had a say in countingFrom, up to enoughAnswers
 }
 
-func startClock(at time.Time) apiClock { return apiClock{started: at, start: at, now: at, doubt: at} }
+func newAPIClock(now time.Time) apiClock {
+	return apiClock{started: now, countingFrom: now, current: now, rival: now}
+}
 
-// sameClock is how far what two answers tell may differ: a Date has whole
-// seconds, and is as old as its answer was on the way.
-const sameClock = 5 * time.Second
+// clockTolerance is how far what two answers tell may differ: a Date has whole
+// seconds, and its answer was on the way for a while.
+const clockTolerance = 5 * time.Second
 
-// settled is how many answers tell for good when the process started: of three,
-// one may be wrong. Two that agree are as good.
-const settled = 3
+// enoughAnswers settle for good when the process started: of three, one may be
+// wrong. Two that agree are as good.
+const enoughAnswers = 3
 
-// hear takes in the Date of an answer, and when it came. A clock has moved when
-// two answers in a row agree that it has: one alone may come from a server whose
-// clock is wrong, such as a gateway.
-func (c *apiClock) hear(date, came time.Time) {
-	tells := date.Add(-came.Sub(c.started))
+// observe takes in the Date of an answer, and when it came by our clock. The
+// API's clock has been set if two answers in a row agree that it has: a single
+// one may come from a server whose clock is wrong, such as a gateway.
+func (c *apiClock) observe(date, came time.Time) {
+	told := date.Add(-came.Sub(c.started))
 	agreed := true
 	switch {
-	case c.heard == 0:
-		c.now, c.doubt, agreed = tells, tells, false
-	case tells.Sub(c.now).Abs() <= sameClock:
-		c.doubt = c.now
-	case tells.Sub(c.doubt).Abs() <= sameClock:
-		c.now = c.doubt
+	case c.answers == 0:
+		c.current, c.rival, agreed = told, told, false
+	case told.Sub(c.current).Abs() <= clockTolerance:
+		c.rival = c.current
+	case told.Sub(c.rival).Abs() <= clockTolerance:
+		c.current = c.rival
 	default:
-		c.doubt, agreed = tells, false
+		c.rival, agreed = told, false
 	}
-	if c.heard == settled {
+	if c.answers == enoughAnswers {
 		return
 	}
-	c.heard, c.start = c.heard+1, c.doubt // that is now, or what this answer tells
+	c.answers, c.countingFrom = c.answers+1, c.rival // that is current, or what this answer told
 	if agreed {
-		c.heard = settled
+		c.answers = enoughAnswers
 	}
 }
 
-// disputed tells that two answers differ, and that no third has told which is right.
-func (c *apiClock) disputed() bool { return c.heard < settled && !c.doubt.Equal(c.now) }
+// disputed reports whether two answers disagree and no third has settled it.
+func (c *apiClock) disputed() bool { return c.answers < enoughAnswers && !c.rival.Equal(c.current) }
 
-// theirs is a moment of ours by the API's clock.
-func (c *apiClock) theirs(ours time.Time) time.Time { return c.now.Add(ours.Sub(c.started)) }
+// toAPI converts a moment of our clock to the API's.
+func (c *apiClock) toAPI(ours time.Time) time.Time { return c.current.Add(ours.Sub(c.started)) }
 
-// ours is a moment of the API's by our clock.
-func (c *apiClock) ours(theirs time.Time) time.Time { return c.started.Add(theirs.Sub(c.now)) }
+// toOurs converts a moment of the API's clock to ours.
+func (c *apiClock) toOurs(api time.Time) time.Time { return c.started.Add(api.Sub(c.current)) }

@@ -23,20 +23,20 @@ func set(t *testing.T, moment time.Time, by time.Duration) time.Time {
 }
 
 // begun makes an account whose process has run for ten minutes when theirs is, and whose clock is that of the API.
-func begun() (a *account, theirs time.Time) {
-	a = newAccount(&Config{FinishedRetention: time.Hour, MaxBatches: 10}, newInstruments(newCatalogue(true)))
+func begun() (a *store, theirs time.Time) {
+	a = newTestStore(&Config{FinishedRetention: time.Hour, MaxBatches: 10})
 	return a, a.clock.started.Add(10 * time.Minute)
 }
 
 // answers of the API come at a time of ours.
-func (a *account) answers(n int, theirs, ours time.Time) {
+func (a *store) answers(n int, theirs, ours time.Time) {
 	for range n {
-		a.meet(apiclient.Exchange{Date: theirs.Round(0), DateAt: ours})
+		a.clock.observe(theirs.Round(0), ours)
 	}
 }
 
 // jumped makes an account whose process's clock was set since it started, after some answers.
-func jumped(t *testing.T, jump time.Duration, before int) (a *account, theirs, ours time.Time) {
+func jumped(t *testing.T, jump time.Duration, before int) (a *store, theirs, ours time.Time) {
 	t.Helper()
 	a, theirs = begun()
 	a.answers(before, a.clock.started, a.clock.started)
@@ -48,17 +48,17 @@ func jumped(t *testing.T, jump time.Duration, before int) (a *account, theirs, o
 var jumps = []time.Duration{0, time.Hour, -time.Hour}
 
 // read takes in a whole answer with calls of one second each.
-func (a *account) read(sent time.Time, attempts ...time.Time) {
-	got := &tally{batchID: "b", seed: a.seed}
+func (a *store) read(sent time.Time, attempts ...time.Time) {
+	got := &recipientReader{batch: "b"}
 	for i, attempt := range attempts {
 		got.add(apiclient.Recipient{Key: uint64(i) + 1, Status: apiclient.RecipientBusy, AttemptedAt: attempt, CompletedAt: attempt.Add(time.Second)})
 	}
-	a.seeGet(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning}, got, sent)
+	a.recordGet(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning}, got, sent)
 }
 
-func (a *account) wantStarted(t *testing.T, want float64, after string, jump time.Duration) {
+func (a *store) wantStarted(t *testing.T, want float64, after string, jump time.Duration) {
 	t.Helper()
-	if got := testutil.ToFloat64(a.inst.callsStarted); got != want {
+	if got := testutil.ToFloat64(a.counters.callsStarted); got != want {
 		t.Errorf("after %s by %v %v calls were counted, want %v", after, jump, got, want)
 	}
 }
@@ -68,7 +68,7 @@ func TestAJumpOfTheProcessesClockCountsNoCallTwiceAndNoneTooFew(t *testing.T) {
 		for _, before := range []int{0, 1, 2} {
 			a, theirs, ours := jumped(t, jump, before)
 			a.read(ours, theirs.Add(-11*time.Minute), theirs.Add(-time.Minute))
-			a.dropLedger("b") // and it returns, with its old calls and a new one
+			a.batches["b"].dropLedger() // and it returns, with its old calls and a new one
 			a.read(ours.Add(time.Minute), theirs.Add(-11*time.Minute), theirs.Add(-time.Minute), theirs.Add(30*time.Second))
 			a.wantStarted(t, 2, "a jump", jump)
 		}
@@ -90,7 +90,7 @@ func TestAJumpBetweenTheLastReadOfABatchAndItsReturnCountsNoCallTwiceAndNoneTooF
 			a.read(theirs, call)
 			date, ours := moved(theirs, jump)
 			a.answers(2, date, ours)
-			a.dropLedger("b")
+			a.batches["b"].dropLedger()
 			a.read(ours.Add(time.Minute), call, theirs.Round(0).Add(30*time.Second))
 			a.wantStarted(t, 2, name, jump)
 		}
@@ -120,7 +120,7 @@ func TestAWrongDateAmongTheFirstThreeCountsNoCallTwiceAndNoneTooFew(t *testing.T
 func TestAJumpOfTheProcessesClockHidesNoBatchThatJustEnded(t *testing.T) {
 	for _, jump := range jumps {
 		a, theirs, ours := jumped(t, jump, 1)
-		a.seeRow(apiclient.Batch{ID: "b", Status: apiclient.BatchCompleted, CompletedAt: theirs.Add(-time.Minute)}, ours)
+		a.update(apiclient.Batch{ID: "b", Status: apiclient.BatchCompleted, CompletedAt: theirs.Add(-time.Minute)}, ours, true)
 		for since, want := range map[time.Duration]bool{0: true, 58 * time.Minute: true, 60 * time.Minute: false} {
 			if got := a.retained(a.batches["b"], ours.Add(since)); got != want {
 				t.Errorf("after a jump of %v, %v later: retained %v", jump, since, got)
@@ -133,8 +133,8 @@ func TestAJumpOfTheProcessesClockLeavesWhatEndedSinceItsStartToBeRead(t *testing
 	for _, jump := range jumps {
 		a, theirs, ours := jumped(t, jump, 1)
 		for id, ended := range map[string]time.Time{"since": theirs.Add(-9 * time.Minute), "before": theirs.Add(-11 * time.Minute)} {
-			a.seeRow(apiclient.Batch{ID: id, Status: apiclient.BatchCompleted, CompletedAt: ended}, ours)
-			if got := a.batches[id].owed; got != (id == "since") {
+			a.update(apiclient.Batch{ID: id, Status: apiclient.BatchCompleted, CompletedAt: ended}, ours, true)
+			if got := a.batches[id].getPending; got != (id == "since") {
 				t.Errorf("after a jump of %v: what ended %s the start is owed: %v", jump, id, got)
 			}
 		}
@@ -147,8 +147,8 @@ func TestAFirstAnswerWithAWrongDateLeavesWhatEndedSinceTheStartToBeRead(t *testi
 		a.answers(1, theirs.Add(jump), theirs)
 		a.answers(1, theirs, theirs)
 		for id, ended := range map[string]time.Time{"since": theirs.Add(-9 * time.Minute), "before": theirs.Add(-11 * time.Minute)} {
-			a.seeRow(apiclient.Batch{ID: id, Status: apiclient.BatchCompleted, CompletedAt: ended.Round(0)}, theirs)
-			if got := a.batches[id].owed; got != (id == "since") {
+			a.update(apiclient.Batch{ID: id, Status: apiclient.BatchCompleted, CompletedAt: ended.Round(0)}, theirs, true)
+			if got := a.batches[id].getPending; got != (id == "since") {
 				t.Errorf("after a Date that is wrong by %v: what ended %s the start is owed: %v", jump, id, got)
 			}
 		}
@@ -157,11 +157,11 @@ func TestAFirstAnswerWithAWrongDateLeavesWhatEndedSinceTheStartToBeRead(t *testi
 
 func TestOneAnswerWithAnotherDateMovesNoClock(t *testing.T) {
 	a, theirs, ours := jumped(t, 0, 1)
-	now := a.clock.now
+	now := a.clock.current
 	for _, date := range []time.Duration{time.Hour, 0, time.Hour, -time.Hour, time.Hour, time.Second, -2 * time.Hour} {
 		a.answers(1, theirs.Add(date), ours)
-		if !a.clock.now.Equal(now) {
-			t.Fatalf("the clock moved by %v with one answer", a.clock.now.Sub(now))
+		if !a.clock.current.Equal(now) {
+			t.Fatalf("the clock moved by %v with one answer", a.clock.current.Sub(now))
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package collector
 
 import (
+	"context"
+	"errors"
+	"hash/maphash"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,9 +11,9 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// instruments are the metrics that only ever rise. They live as long as the
-// process, while all others are read off a snapshot.
-type instruments struct {
+// counters are the metrics that only ever rise. They count events as they
+// happen, while all others are read off the store.
+type counters struct {
 	registry      *prometheus.Registry
 	callsStarted  *prometheus.CounterVec
 	callsFinished *prometheus.CounterVec
@@ -20,44 +23,49 @@ type instruments struct {
 	duration      *prometheus.HistogramVec
 	deferred      *prometheus.CounterVec
 	unknownValues *prometheus.CounterVec
+
+	seed maphash.Seed
+	odd  map[uint64]struct{} // odd values that were counted
 }
 
-// newInstruments makes the instruments that the catalogue describes, and every
+// newCounters makes the counters that the catalogue describes, and every
 // series of a closed label set at 0.
-func newInstruments(c *catalogue) *instruments {
-	i := &instruments{
+func newCounters(catalogue *catalogue) *counters {
+	c := &counters{
+		seed:          maphash.MakeSeed(),
+		odd:           map[uint64]struct{}{},
 		registry:      prometheus.NewRegistry(),
-		callsStarted:  c.counter("magpipe_calls_started_total"),
-		callsFinished: c.counter("magpipe_calls_finished_total"),
-		callDuration:  c.histogram("magpipe_call_duration_seconds"),
-		requests:      c.counter("magpipe_exporter_api_requests_total"),
-		failures:      c.counter("magpipe_exporter_api_request_failures_total"),
-		duration:      c.histogram("magpipe_exporter_api_request_duration_seconds"),
-		deferred:      c.counter("magpipe_exporter_api_requests_deferred_total"),
-		unknownValues: c.counter("magpipe_exporter_unknown_values_total"),
+		callsStarted:  catalogue.counter("magpipe_calls_started_total"),
+		callsFinished: catalogue.counter("magpipe_calls_finished_total"),
+		callDuration:  catalogue.histogram("magpipe_call_duration_seconds"),
+		requests:      catalogue.counter("magpipe_exporter_api_requests_total"),
+		failures:      catalogue.counter("magpipe_exporter_api_request_failures_total"),
+		duration:      catalogue.histogram("magpipe_exporter_api_request_duration_seconds"),
+		deferred:      catalogue.counter("magpipe_exporter_api_requests_deferred_total"),
+		unknownValues: catalogue.counter("magpipe_exporter_unknown_values_total"),
 	}
-	i.registry.MustRegister(
-		i.callsStarted, i.callsFinished, i.callDuration,
-		i.requests, i.failures, i.duration, i.deferred, i.unknownValues,
+	c.registry.MustRegister(
+		c.callsStarted, c.callsFinished, c.callDuration,
+		c.requests, c.failures, c.duration, c.deferred, c.unknownValues,
 	)
-	i.callsStarted.WithLabelValues()
+	c.callsStarted.WithLabelValues()
 	for _, outcome := range apiclient.Outcomes() {
-		i.callsFinished.WithLabelValues(outcome.String())
-		i.callDuration.WithLabelValues(outcome.String())
+		c.callsFinished.WithLabelValues(outcome.String())
+		c.callDuration.WithLabelValues(outcome.String())
 	}
 	for _, field := range apiclient.Fields() {
-		i.unknownValues.WithLabelValues(string(field))
+		c.unknownValues.WithLabelValues(string(field))
 	}
 	for _, action := range apiclient.Actions() {
-		i.requests.WithLabelValues(string(action))
-		i.duration.WithLabelValues(string(action))
-		i.deferred.WithLabelValues(string(action), deferredBudget)
-		i.deferred.WithLabelValues(string(action), deferredBackoff)
+		c.requests.WithLabelValues(string(action))
+		c.duration.WithLabelValues(string(action))
+		c.deferred.WithLabelValues(string(action), deferredBudget)
+		c.deferred.WithLabelValues(string(action), deferredBackoff)
 		for _, reason := range apiclient.Reasons() {
-			i.failures.WithLabelValues(string(action), reason)
+			c.failures.WithLabelValues(string(action), reason)
 		}
 	}
-	return i
+	return c
 }
 
 // Why a request that was due was not sent.
@@ -67,24 +75,38 @@ const (
 )
 
 // exchanged counts a request that was sent.
-func (i *instruments) exchanged(e apiclient.Exchange) {
-	i.requests.WithLabelValues(string(e.Action)).Inc()
-	i.duration.WithLabelValues(string(e.Action)).Observe(e.Duration.Seconds())
-	if e.Err != nil {
-		i.failures.WithLabelValues(string(e.Action), apiclient.Reason(e.Err)).Inc()
+func (c *counters) exchanged(e apiclient.Exchange) {
+	c.requests.WithLabelValues(string(e.Action)).Inc()
+	c.duration.WithLabelValues(string(e.Action)).Observe(e.Duration.Seconds())
+	if e.Err != nil && !errors.Is(e.Err, context.Canceled) { // the end of the process is no failure
+		c.failures.WithLabelValues(string(e.Action), apiclient.Reason(e.Err)).Inc()
 	}
 }
 
-// count adds what a read showed for the first time.
-func (i *instruments) count(news events) {
-	i.callsStarted.WithLabelValues().Add(float64(news.started))
-	for _, end := range news.ended {
-		i.callsFinished.WithLabelValues(end.outcome.String()).Inc()
-		if end.duration >= 0 {
-			i.callDuration.WithLabelValues(end.outcome.String()).Observe(end.duration.Seconds())
+// countCalls adds what a read shows for the first time.
+func (c *counters) countCalls(events callEvents) {
+	c.callsStarted.WithLabelValues().Add(float64(events.started))
+	for _, call := range events.ended {
+		c.callsFinished.WithLabelValues(call.status.String()).Inc()
+		if took := call.duration(); took >= 0 {
+			c.callDuration.WithLabelValues(call.status.String()).Observe(took.Seconds())
 		}
 	}
 }
+
+// countOdd counts an odd value, unless it was counted before.
+func (c *counters) countOdd(o oddValue) {
+	hash := maphash.Comparable(c.seed, o)
+	if _, known := c.odd[hash]; known || len(c.odd) >= maxOddValues {
+		return
+	}
+	c.odd[hash] = struct{}{}
+	c.unknownValues.WithLabelValues(string(o.field)).Inc()
+}
+
+// maxOddValues bounds the memory that a server which sends nothing but odd
+// values can claim; beyond it, they are not counted.
+const maxOddValues = 1 << 17
 
 // counter makes the counter that the catalogue's row of this name describes.
 func (c *catalogue) counter(name string) *prometheus.CounterVec {

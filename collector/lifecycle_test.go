@@ -206,3 +206,46 @@ func TestABatchWhoseLastReadKeepsFailingIsAskedForEverMoreRarely(t *testing.T) {
 		}
 	})
 }
+
+func TestWithoutRetentionABatchThatHasJustCompletedIsNeverShown(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { a.Add(simulator.Campaign{ID: "other", Status: "draft"}) }, func(w *world) {
+		w.scrape()
+		time.Sleep(15*time.Second + 900*time.Millisecond) // the API's clock has whole seconds
+		w.account.Add(simulator.Campaign{ID: "b", Status: "completed", Recipients: 1, StartedAt: time.Now().Add(-10 * time.Second), CompletedAt: time.Now(), UpdatedAt: time.Now()})
+		w.has(w.scrape(), `magpipe_batches{status="completed"} 1`, `!magpipe_batch_`)
+		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_`)
+	}, withConfig(func(c *collector.Config) { c.FinishedRetention = 0 }))
+}
+
+func TestABatchWhoseRecipientsAreNotHandedOutIsAskedForEverMoreRarelyWithOneLineAtEachEnd(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		reminders(a, "b")
+	}, func(w *world) {
+		w.scrape()
+		gets := func() (n int) {
+			for _, r := range w.account.Requests() {
+				if r.Action == "get" && r.BatchID == "a" {
+					n++
+				}
+			}
+			return n
+		}
+		mend := w.account.Inject(simulator.Fault{Action: "get", BatchID: "a", NoRecipients: true})
+		before := gets()
+		w.scrapeFor(10 * time.Minute)
+		if got := gets() - before; got < 4 || got > 8 {
+			t.Errorf("%d gets in ten minutes, want about six", got)
+		}
+		before = gets()
+		w.scrapeFor(time.Hour)
+		if got := gets() - before; got < 5 || got > 7 {
+			t.Errorf("%d gets in an hour, want one in ten minutes", got)
+		}
+		mend()
+		w.has(w.scrapeFor(11*time.Minute), `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
+		if lines := strings.Count(w.logged.String(), "action=get"); lines != 2 {
+			t.Errorf("%d lines about gets, want one when they begin to fail and one when they succeed again:\n%s", lines, w.logged)
+		}
+	})
+}

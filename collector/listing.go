@@ -8,131 +8,171 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// listing is how far the list of all batches was read.
+// listings are those that an account has.
+type listings struct {
+	client    *apiclient.Client
+	all       listing             // every batch
+	running   listing             // the running ones, where walks of all batches are long
+	runs      map[string]*listing // by the id of the recurring batch; list hides them
+	allowance *rate.Limiter       // of the pages of long walks
+}
+
+func newListings(client *apiclient.Client, budget *apiclient.Budget) listings {
+	return listings{
+		client:    client,
+		all:       listing{pager: client.Batches()},
+		running:   listing{pager: client.BatchesIn(apiclient.BatchRunning)},
+		runs:      map[string]*listing{},
+		allowance: rate.NewLimiter(rate.Limit(walkShare*budget.Refill()), max(1, budget.Burst()/4)),
+	}
+}
+
+// of is the listing that a request reads a page of; nil if it is of runs and
+// was not begun, or its recurring batch is gone.
+func (ls *listings) of(r request) *listing {
+	switch {
+	case r.action == apiclient.ActionListRuns:
+		return ls.runs[r.id]
+	case r.running:
+		return &ls.running
+	}
+	return &ls.all
+}
+
+// begin returns the walk whose next page a request is about to read. spawned is
+// what the recurring batch says of the number of its runs, if it reads those.
+func (ls *listings) begin(r request, now time.Time, spawned apiclient.Count) *apiclient.Walk {
+	if r.action == apiclient.ActionListRuns && ls.runs[r.id] == nil {
+		ls.runs[r.id] = &listing{pager: ls.client.Runs(r.id)}
+	}
+	l := ls.of(r)
+	if l.walk == nil {
+		l.spawning = spawned
+	}
+	walk := l.next(now)
+	if l == &ls.all && l.long() {
+		ls.allowance.AllowN(now, 1)
+	}
+	return walk
+}
+
+// withRuns is the number of recurring batches that have runs.
+func (ls *listings) withRuns() (n int) {
+	for _, l := range ls.runs {
+		if l.known > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// up reports whether the batch list can be read.
+func (ls *listings) up() bool {
+	return !ls.all.goodAt.IsZero() && ls.all.failures == 0 && !(ls.all.long() && ls.running.failures > 0)
+}
+
+// failure is why the batch list could not be read; nil if it could.
+func (ls *listings) failure() error {
+	if ls.all.long() && ls.running.failures > 0 {
+		return ls.running.failure
+	}
+	return ls.all.failure
+}
+
+// listing is one listing that is read page by page, again and again: every
+// batch, the running ones, or the runs of one recurring batch. It fails as a
+// whole: a good first page does not hide that the second has failed for hours.
 type listing struct {
-	all, running  *apiclient.Pager
-	walk          *apiclient.Walk // under way; nil between two
-	pages         int             // of the walk under way
-	walkAt        time.Time       // when its first page was asked for
-	price         int             // pages with rows of the last whole walk; 0: none yet
-	allowance     *rate.Limiter   // of long walks
-	filter        *apiclient.Walk // of the running batches, under way; nil between two
-	stuck         bool            // the last page of the full walk could not be read
-	filterAt      time.Time       // when its first page was asked for
-	filterPrice   int             // pages with rows of the last whole filter; 0: none yet
-	filtered      map[string]bool // what it has shown so far
-	askedAt       time.Time       // the last page of the full walk, good or not
-	filterAskedAt time.Time       // the last page of the filter, good or not
-	refreshed     time.Time       // start of the last whole walk; zero: none yet
-	truncated     bool            // the last whole walk may have missed batches
-	up            bool            // the last attempt was good
-	failures      int             // attempts that failed in a row
-	failure       error           // of the last attempt
-	goodAt        time.Time       // the last good attempt; zero: none yet
+	pager *apiclient.Pager
+
+	walk     *apiclient.Walk // under way; nil between two. A request in flight may be using it
+	walked   int             // pages of it that were read
+	began    time.Time       // when the first page of that walk was asked for
+	resuming bool            // its last page failed, and is asked for again
+	askedAt  time.Time       // when a page was asked for last, good or not; zero: never
+
+	failures int       // pages that failed since a walk ended whole, or since the walk got past the page that failed
+	failure  error     // of the last of them
+	goodAt   time.Time // when the last good page without such failures was asked for; zero: none yet
+	furthest int       // the most pages of a walk so far, until one has ended whole
+
+	wholeAt   time.Time // when the last whole walk began; zero: none yet
+	pages     int       // of the last whole walk, with rows
+	truncated bool      // the last whole walk may have missed rows
+
+	// Of a listing of runs: how many of them are known, and how many of these are live without running: their state is told
+	// by this listing alone, the others are followed by get. Further, what the recurring batch said of their number before the last whole walk, and before the
+	// one under way; and the moment from which on calls count of runs that were forgotten.
+	known, waiting    int
+	spawned, spawning apiclient.Count
+	countedUntil      time.Time
 }
 
-// seeListPage takes in a page of the full walk or, filtered, of the running batches.
-func (a *account) seeListPage(walk *apiclient.Walk, rows []apiclient.Batch, sent time.Time, filtered bool) {
-	a.version++
-	a.list.up, a.list.failures, a.list.failure, a.list.goodAt = true, 0, nil, sent
-	for _, row := range rows {
-		a.seeRow(row, sent)
-		if filtered {
-			a.list.filtered[row.ID] = true
-		}
-	}
-	if !filtered {
-		a.list.pages = walk.Pages()
-	}
-	switch {
-	case !walk.Done():
-	case filtered:
-		a.finishFilter()
-	default:
-		a.finishWalk()
-	}
-}
-
-// seeListFail notes a failed attempt. A short walk starts anew at the next one;
-// a long one is too dear for that and goes on at the page that failed.
-func (a *account) seeListFail(filtered bool, why error) {
-	a.version++
-	l := &a.list
-	l.up = false
-	l.failures++
-	l.failure = why
-	switch {
-	case filtered:
-		l.filter = nil
-	case !l.long():
-		l.walk = nil
-	default:
-		l.stuck = true
-	}
-}
-
-// long tells whether a full walk costs more than a couple of pages, as far as
-// that is known.
-func (l *listing) long() bool {
-	return l.price > couple || (l.walk != nil && l.pages >= couple)
-}
-
-const couple = 2
-
-func (a *account) finishWalk() {
-	l := &a.list
-	walk, began := l.walk, l.walkAt
-	l.walk, l.price, l.refreshed, l.truncated = nil, walk.Pages(), began, walk.Truncated()
-	enough := missesToBeGone
-	if walk.Pages() <= 1 {
-		enough = 1
-	}
-	for id, b := range a.batches {
-		if b.row.ParentID != "" || !b.rowAt.Before(began) || walk.Has(id) {
-			continue
-		}
-		b.absent = true
-		if walk.Truncated() {
-			continue // what it lacks may be there
-		}
-		if b.misses++; b.misses >= enough {
-			a.forget(id)
-		}
-	}
-}
-
-// finishFilter finds out which batches left running: the filter shows only that
-// they did, so a get is owed that tells where to.
-func (a *account) finishFilter() {
-	l := &a.list
-	for id, b := range a.batches {
-		if b.row.ParentID == "" && b.row.Status == apiclient.BatchRunning &&
-			b.rowAt.Before(l.filterAt) && !l.filtered[id] && !b.owed {
-			b.owed, b.leftAt = true, time.Now()
-		}
-	}
-	l.filterPrice = l.filter.Pages()
-	l.filter, l.filtered = nil, nil
-}
+// persistent reports whether reads that failed n times in a row keep failing.
+// One failure is not enough: where the budget is short, the last good read may be
+// older than Config.MaxStaleness when the next one is sent.
+func persistent(n int) bool { return n >= 2 }
 
 // next is the walk whose next page is asked for now.
-func (l *listing) next(client *apiclient.Client, filtered bool, now time.Time) *apiclient.Walk {
-	if filtered {
-		l.filterAskedAt = now
-		if l.filter == nil {
-			if l.running == nil {
-				l.running = client.BatchesIn(apiclient.BatchRunning)
-			}
-			l.filter, l.filterAt, l.filtered = l.running.Walk(), now, map[string]bool{}
-		}
-		return l.filter
-	}
-	l.askedAt, l.stuck = now, false
+func (l *listing) next(now time.Time) *apiclient.Walk {
+	l.askedAt = now
 	if l.walk == nil {
-		if l.all == nil {
-			l.all = client.Batches()
-		}
-		l.walk, l.walkAt, l.pages = l.all.Walk(), now, 0
+		l.walk, l.walked, l.began = l.pager.Walk(), 0, now
 	}
 	return l.walk
+}
+
+// pageRead records that the page asked for last was read.
+func (l *listing) pageRead() {
+	l.walked = l.walk.Pages()
+	progress := l.wholeAt.IsZero() && l.walked > l.furthest
+	if l.resuming || progress {
+		l.failures, l.failure = 0, nil
+	}
+	l.resuming = false
+	l.furthest = max(l.furthest, l.walked)
+	if l.failures == 0 {
+		l.goodAt = l.askedAt
+	}
+}
+
+// retriesOfPage is how often in a row a long walk asks for a page that fails
+// before it begins anew: rows may have been deleted, so that the page is past
+// the end.
+const retriesOfPage = 3
+
+// pageFailed records a failed page. A short walk begins anew; a long one is too
+// expensive for that and goes on at the page that failed.
+func (l *listing) pageFailed(err error) {
+	l.failures++
+	l.failure = err
+	l.resuming = l.walked >= longWalk && l.failures%retriesOfPage != 0
+	if !l.resuming {
+		l.walk = nil
+	}
+}
+
+// longWalk is how many pages a walk may have to be read at each refresh.
+const longWalk = 2
+
+// long reports whether a walk costs more than that, as far as is known.
+func (l *listing) long() bool {
+	return l.pages > longWalk || (l.walk != nil && l.walked >= longWalk)
+}
+
+// staleAt is when a row that the listing showed last at a time is too old to be
+// exposed, because the listing keeps failing; zero while it can be read.
+func (l *listing) staleAt(listedAt time.Time, maxStaleness time.Duration) time.Time {
+	if !persistent(l.failures) {
+		return time.Time{}
+	}
+	return later(listedAt, l.goodAt).Add(maxStaleness)
+}
+
+// finish ends the walk under way, which was read whole, and returns it.
+func (l *listing) finish() *apiclient.Walk {
+	walk := l.walk
+	l.walk, l.wholeAt, l.pages, l.truncated = nil, l.began, l.walked, walk.Truncated()
+	l.failures, l.failure, l.spawned = 0, nil, l.spawning
+	return walk
 }

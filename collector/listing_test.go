@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,4 +129,97 @@ func TestTheFirstWalkOfALargeAccountIsNotCountedAsDeferred(t *testing.T) {
 			t.Errorf("%d pages of the walk and %d of the filter, want 9 and 1: all of the first ten requests", walk, filter)
 		}
 	}, withPageCap(10), func(_ *simulator.Options, _ *collector.Config, l *apiclient.Limits) { l.PerHour = 250 })
+}
+
+func TestAPageBehindTheFirstThatFailsTakesAwayWhatRestsOnIt(t *testing.T) {
+	for _, batches := range []int{15, 50} {
+		t.Run(fmt.Sprint(batches), func(t *testing.T) {
+			broken := &brokenPages{status: 502}
+			inWorld(t, func(a *simulator.Account) {
+				a.Add(simulator.Campaign{ID: "old", Status: "scheduled", Recipients: 1, CreatedAt: at(0, 0, 0).Add(-time.Hour)})
+				a.Add(simulator.Campaign{ID: "new", Status: "scheduled", Recipients: 1, CreatedAt: at(0, 59, 0)})
+				for i := range batches - 2 {
+					a.Add(simulator.Campaign{ID: fmt.Sprint("draft", i), Status: "draft", CreatedAt: at(0, 0, 0).Add(time.Duration(i) * time.Second)})
+				}
+			}, func(w *world) {
+				w.scrapeFor(3 * time.Minute)
+				w.has(w.page(), `magpipe_batch_status{batch_id="old",status="scheduled"} 1`, `magpipe_up 1`)
+				broken.from = 10
+				w.account.Cancel("old")
+				w.scrapeFor(3 * time.Minute) // the page is asked for, and fails
+				for range 4 * 30 {
+					w.has(w.scrapeAfter(15*time.Second), `magpipe_up 0`)
+				}
+				w.has(w.page(), `!magpipe_batch_status{batch_id="old"`, `!magpipe_batches{`)
+				broken.from = 0
+				w.has(w.scrapeFor(20*time.Minute), `magpipe_up 1`, `magpipe_batch_status{batch_id="old",status="cancelled"} 1`,
+					fmt.Sprintf(`magpipe_batches{status="draft"} %d`, batches-2))
+			}, withPageCap(10), withTransport(broken))
+		})
+	}
+}
+
+// tied fills an account with drafts that were created at the same moment: no
+// walk of several pages is sure to have seen all.
+func tied(a *simulator.Account) {
+	for i := range 60 {
+		a.Add(simulator.Campaign{ID: fmt.Sprint("draft", i), Status: "draft", CreatedAt: at(0, 0, 0)})
+	}
+}
+
+func TestADeletedBatchIsGoneThoughNoWalkIsSure(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		tied(a)
+		a.Add(simulator.Campaign{ID: "scheduled", Status: "scheduled", Recipients: 1, CreatedAt: at(0, 1, 0)})
+		a.Add(simulator.Campaign{ID: "recurring", Status: "recurring", Recurrence: "daily", Recipients: 1, CreatedAt: at(0, 2, 0)})
+	}, func(w *world) {
+		w.has(w.scrapeFor(5*time.Minute), `magpipe_list_truncated 1`, `magpipe_batch_status{batch_id="scheduled",status="scheduled"} 1`,
+			`magpipe_batch_status{batch_id="recurring",status="recurring"} 1`)
+		w.account.Delete("scheduled")
+		w.account.Delete("recurring")
+		w.has(w.scrapeFor(5*time.Minute), `magpipe_list_truncated 1`, `!magpipe_batch_status`)
+	}, withPageCap(25))
+}
+
+func TestABatchThatAnUnsureWalkLacksIsNotGone(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		for i := range 60 {
+			a.Add(simulator.Campaign{ID: fmt.Sprint("batch", i), Status: "scheduled", Recipients: 1, CreatedAt: at(0, 0, 0)})
+		}
+	}, func(w *world) {
+		w.scrapeFor(10 * time.Minute) // some rows are shown now and then only
+		page := w.page()
+		shown := strings.Count(page, `status="scheduled"} 1`)
+		for range 4 * 30 {
+			page = w.scrapeAfter(15 * time.Second)
+			if got := strings.Count(page, `status="scheduled"} 1`); got < shown {
+				t.Fatalf("%d batches are shown, after %d were", got, shown)
+			}
+		}
+	}, withPageCap(25))
+}
+
+func TestWhatLeftRunningIsNotTakenFromAFilterThatMayHaveMissedRows(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		large(a)
+		for i := range 30 { // the filter takes three pages, without an order
+			a.Add(simulator.Campaign{ID: fmt.Sprint("running", i), Recipients: 1, CreatedAt: at(0, 50, 0)})
+		}
+	}, func(w *world) {
+		w.scrapeFor(10 * time.Minute)
+		gets := w.requests()["get"]
+		w.scrapeFor(10 * time.Minute)
+		listed := 0
+		for _, r := range w.account.Requests() {
+			if r.Action == "list" && r.At.After(time.Now().Add(-10*time.Minute)) {
+				listed++
+			}
+		}
+		if read := w.requests()["get"] - gets; read > 80 {
+			t.Errorf("%d gets in ten minutes, of which the budget pays for 76", read)
+		}
+		if listed < 20 {
+			t.Errorf("%d pages of listings in ten minutes: gets of what a page lacked have eaten their share", listed)
+		}
+	}, withPageCap(10))
 }

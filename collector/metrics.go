@@ -1,131 +1,341 @@
 package collector
 
 import (
+	"cmp"
+	"slices"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"magpipe_exporter/apiclient"
 )
 
-// metricRows is the catalogue: every metric of the collector is one row, and
-// this is all there is to adding one.
-func metricRows(names bool) []metric {
-	list := func(s *page) bool { return !passed(s.listUntil, s.now) && !s.list.refreshed.IsZero() }
+// metric is one row of the catalogue. A gauge has one function that gives its
+// samples; counters and histograms have none, for they count events as they
+// happen.
+type metric struct {
+	name, help string
+	kind       dto.MetricType
+	labels     []string  // in alphabetical order; of a batch: after batch_id
+	buckets    []float64 // of a histogram
+
+	account    func(*snapshot, emit)         // of the account
+	batch      func(*trackedBatch, emit)     // of a batch, from its row
+	recipients func(*recipientStats, emit)   // of a batch, from its recipients
+	budget     func(*apiclient.Budget, emit) // of the budget, at each scrape
+
+	desc *prometheus.Desc
+}
+
+// emit makes one sample of the row at hand, with the values of its labels.
+type emit func(value float64, labels ...string)
+
+const (
+	gauge     = dto.MetricType_GAUGE
+	counter   = dto.MetricType_COUNTER
+	histogram = dto.MetricType_HISTOGRAM
+)
+
+// metrics is the catalogue. To add a gauge is to add a row; a counter or a
+// histogram also has a field in counters, where it is counted.
+func metrics(names bool) []metric {
 	return []metric{
-		{name: "magpipe_up", help: "Whether the last attempt to read a batch list succeeded; waiting for budget is not a failure.",
-			account: func(s *page, emit emit) { emit(zeroOrOne(s.list.up)) }},
-		{name: "magpipe_list_refreshed_timestamp_seconds", help: "Start of the last full walk of the batch list.",
-			account: func(s *page, emit emit) { emitTime(s.list.refreshed, emit) }},
-		{name: "magpipe_list_truncated", help: "Whether the last walk may have missed batches: the counts by state are a lower bound.",
-			account: func(s *page, emit emit) {
-				if !s.list.refreshed.IsZero() {
+		{name: "magpipe_up", kind: gauge, help: "Whether the batch list can be read; waiting for budget is not a failure.",
+			account: func(s *snapshot, emit emit) { emit(zeroOrOne(s.up)) }},
+		{name: "magpipe_list_refreshed_timestamp_seconds", kind: gauge, help: "Start of the last full walk of the batch list.",
+			account: func(s *snapshot, emit emit) { emitTime(s.list.wholeAt, emit) }},
+		{name: "magpipe_list_truncated", kind: gauge, help: "Whether the last walk may have missed batches: the counts by state are a lower bound.",
+			account: func(s *snapshot, emit emit) {
+				if !s.list.wholeAt.IsZero() {
 					emit(zeroOrOne(s.list.truncated))
 				}
 			}},
-		{name: "magpipe_batches", help: "Batches by state, as list reports them.", labels: []string{"status"},
-			account: func(s *page, emit emit) {
-				for _, status := range statesIf(list(s)) {
+		{name: "magpipe_batches", kind: gauge, help: "Batches by state, as list reports them.", labels: []string{"status"},
+			account: func(s *snapshot, emit emit) {
+				for _, status := range statesIf(s.counted) {
 					emit(float64(s.batches[status]), status.String())
 				}
 			}},
-		{name: "magpipe_runs", help: "Runs of recurring batches by state, as far as they were read: live ones, and those that ended within the retention.", labels: []string{"status"},
-			account: func(s *page, emit emit) {
-				runs := s.liveRuns()
-				for _, status := range statesIf(list(s)) {
-					emit(float64(runs[status]), status.String())
+		{name: "magpipe_runs", kind: gauge, help: "Runs of recurring batches by state, as far as they were read: live ones, and those that ended within the retention.", labels: []string{"status"},
+			account: func(s *snapshot, emit emit) {
+				for _, status := range statesIf(s.counted) {
+					emit(float64(s.runs[status]), status.String())
 				}
 			}},
-		{name: "magpipe_calls_started_total", help: "Dial attempts seen since the exporter started."},
-		{name: "magpipe_calls_finished_total", help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}},
-		{name: "magpipe_call_duration_seconds", help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
+		{name: "magpipe_calls_started_total", kind: counter, help: "Dial attempts seen since the exporter started."},
+		{name: "magpipe_calls_finished_total", kind: counter, help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}},
+		{name: "magpipe_call_duration_seconds", kind: histogram, help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
 			buckets: []float64{1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
 
-		{name: "magpipe_batch_info", help: "What does not change over a batch's life; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
-			row: func(b *apiclient.Batch, emit emit) {
-				emit(1, shownName(b.Name, names), cut(b.ParentID), cut(recurrence(b)))
+		{name: "magpipe_batch_info", kind: gauge, help: "What does not change over a batch's life; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
+			batch: func(b *trackedBatch, emit emit) {
+				emit(1, nameIf(names, b.row.Name), shorten(b.row.ParentID), shorten(recurrence(b.row)))
 			}},
-		{name: "magpipe_batch_status", help: "Whether the batch is in this state.", labels: []string{"status"},
-			row: func(b *apiclient.Batch, emit emit) {
+		{name: "magpipe_batch_status", kind: gauge, help: "Whether the batch is in this state.", labels: []string{"status"},
+			batch: func(b *trackedBatch, emit emit) {
 				for _, status := range apiclient.BatchStatuses() {
-					emit(zeroOrOne(b.Status == status), status.String())
+					emit(zeroOrOne(b.row.Status == status), status.String())
 				}
 			}},
-		{name: "magpipe_batch_refreshed_timestamp_seconds", help: "When the batch's recipients shown here were read.",
-			reading: func(r *reading, emit emit) { emitTime(r.at, emit) }},
-		{name: "magpipe_batch_recipients", help: "Recipients by status; those that the API did not hand out are unknown.", labels: []string{"status"},
-			reading: func(r *reading, emit emit) {
+		{name: "magpipe_batch_refreshed_timestamp_seconds", kind: gauge, help: "When the batch's recipients shown here were read.",
+			recipients: func(r *recipientStats, emit emit) { emitTime(r.readAt, emit) }},
+		{name: "magpipe_batch_recipients", kind: gauge, help: "Recipients by status; those that the API did not hand out are unknown.", labels: []string{"status"},
+			recipients: func(r *recipientStats, emit emit) {
 				for _, status := range apiclient.RecipientStatuses() {
 					emit(float64(r.counts[status]), status.String())
 				}
 			}},
-		{name: "magpipe_batch_target_recipients", help: "Recipients that the batch has, as the API counts them.",
-			row: func(b *apiclient.Batch, emit emit) { emitCount(b.TotalRecipients, emit) }},
-		{name: "magpipe_batch_attempted_recipients", help: "Recipients that were dialled at least once.",
-			reading: func(r *reading, emit emit) { emit(float64(r.attempted)) }},
-		{name: "magpipe_batch_reported_completed_recipients", help: "The API's own completed_count, which drifts.",
-			row: func(b *apiclient.Batch, emit emit) { emitCount(b.CompletedCount, emit) }},
-		{name: "magpipe_batch_reported_failed_recipients", help: "The API's own failed_count, which drifts and includes busy and no_answer.",
-			row: func(b *apiclient.Batch, emit emit) { emitCount(b.FailedCount, emit) }},
-		{name: "magpipe_batch_call_duration_seconds", help: "From dial attempt to end over the calls that the recipients show as ended, exact.", labels: []string{"statistic"},
-			reading: func(r *reading, emit emit) { r.durations.emit(emit) }},
-		{name: "magpipe_batch_max_concurrency", help: "Calls of the batch that may be under way at once.",
-			row: func(b *apiclient.Batch, emit emit) { emitCount(b.MaxConcurrency, emit) }},
-		{name: "magpipe_batch_reserved_concurrency", help: "The API's reserved_concurrency, which has no effect on dialling.",
-			row: func(b *apiclient.Batch, emit emit) { emitCount(b.ReservedConcurrency, emit) }},
-		{name: "magpipe_batch_call_window_open", help: "Whether the call window allows dialling now, whatever the state.",
-			clock: func(b *apiclient.Batch, now time.Time, emit emit) {
-				if !b.Window.Unknown {
-					emit(zeroOrOne(b.Window.Open(now)))
+		{name: "magpipe_batch_target_recipients", kind: gauge, help: "Recipients that the batch has, as the API counts them.",
+			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.TotalRecipients, emit) }},
+		{name: "magpipe_batch_attempted_recipients", kind: gauge, help: "Recipients that were dialled at least once.",
+			recipients: func(r *recipientStats, emit emit) { emit(float64(r.attempted)) }},
+		{name: "magpipe_batch_reported_completed_recipients", kind: gauge, help: "The API's own completed_count, which drifts.",
+			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.CompletedCount, emit) }},
+		{name: "magpipe_batch_reported_failed_recipients", kind: gauge, help: "The API's own failed_count, which drifts and includes busy and no_answer.",
+			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.FailedCount, emit) }},
+		{name: "magpipe_batch_call_duration_seconds", kind: gauge, help: "From dial attempt to end over the calls that the recipients show as ended, exact.", labels: []string{"statistic"},
+			recipients: func(r *recipientStats, emit emit) { r.durations.emit(emit) }},
+		{name: "magpipe_batch_max_concurrency", kind: gauge, help: "Calls of the batch that may be under way at once.",
+			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.MaxConcurrency, emit) }},
+		{name: "magpipe_batch_reserved_concurrency", kind: gauge, help: "The API's reserved_concurrency, which has no effect on dialling.",
+			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.ReservedConcurrency, emit) }},
+		{name: "magpipe_batch_call_window_open", kind: gauge, help: "Whether the call window allows dialling now, whatever the state.",
+			batch: func(b *trackedBatch, emit emit) {
+				if !b.row.Window.Unknown {
+					emit(zeroOrOne(b.row.Window.Open(b.now)))
 				}
 			}},
-		{name: "magpipe_batch_call_window_closes_timestamp_seconds", help: "When the call window that is open now closes; absent while it is closed, and when it never closes.",
-			clock: func(b *apiclient.Batch, now time.Time, emit emit) {
-				if !b.Window.Unknown {
-					emitTime(b.Window.Closes(now), emit)
+		{name: "magpipe_batch_call_window_closes_timestamp_seconds", kind: gauge, help: "When the call window that is open now closes; absent while it is closed, and when it never closes.",
+			batch: func(b *trackedBatch, emit emit) {
+				if !b.row.Window.Unknown {
+					emitTime(b.row.Window.Closes(b.now), emit)
 				}
 			}},
-		{name: "magpipe_batch_call_window_valid", help: "Whether the call window can ever open.",
-			row: func(b *apiclient.Batch, emit emit) {
-				if !b.Window.Unknown {
-					emit(zeroOrOne(b.Window.Valid()))
+		{name: "magpipe_batch_call_window_valid", kind: gauge, help: "Whether the call window can ever open.",
+			batch: func(b *trackedBatch, emit emit) {
+				if !b.row.Window.Unknown {
+					emit(zeroOrOne(b.row.Window.Valid()))
 				}
 			}},
-		{name: "magpipe_batch_created_timestamp_seconds", help: "When the batch was created.",
-			row: func(b *apiclient.Batch, emit emit) { emitTime(b.CreatedAt, emit) }},
-		{name: "magpipe_batch_scheduled_timestamp_seconds", help: "When the batch is to start.",
-			row: func(b *apiclient.Batch, emit emit) { emitTime(b.ScheduledAt, emit) }},
-		{name: "magpipe_batch_started_timestamp_seconds", help: "When the batch started; of a batch run again, the last time.",
-			row: func(b *apiclient.Batch, emit emit) { emitTime(b.StartedAt, emit) }},
-		{name: "magpipe_batch_updated_timestamp_seconds", help: "When the batch's row changed last.",
-			row: func(b *apiclient.Batch, emit emit) { emitTime(b.UpdatedAt, emit) }},
-		{name: "magpipe_batch_completed_timestamp_seconds", help: "When the batch completed; of a batch run again, the time before.",
-			row: func(b *apiclient.Batch, emit emit) { emitTime(b.CompletedAt, emit) }},
-		{name: "magpipe_batch_last_attempt_timestamp_seconds", help: "Newest dial attempt among the recipients.",
-			reading: func(r *reading, emit emit) { emitTime(r.lastAttempt, emit) }},
-		{name: "magpipe_batch_last_completion_timestamp_seconds", help: "Newest end of a call among the recipients.",
-			reading: func(r *reading, emit emit) { emitTime(r.lastEnd, emit) }},
-		{name: "magpipe_batch_oldest_active_call_timestamp_seconds", help: "Oldest dial attempt among the recipients whose call is under way.",
-			reading: func(r *reading, emit emit) { emitTime(r.firstActive, emit) }},
-		{name: "magpipe_batch_recurrence_runs", help: "Runs that a recurring batch has spawned.",
-			row: func(b *apiclient.Batch, emit emit) { emitCount(ifRecurring(b, b.RecurrenceRuns), emit) }},
-		{name: "magpipe_batch_recurrence_max_runs", help: "Runs that a recurring batch spawns at most.",
-			row: func(b *apiclient.Batch, emit emit) { emitCount(ifRecurring(b, b.RecurrenceMaxRuns), emit) }},
+		{name: "magpipe_batch_created_timestamp_seconds", kind: gauge, help: "When the batch was created.",
+			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.CreatedAt, emit) }},
+		{name: "magpipe_batch_scheduled_timestamp_seconds", kind: gauge, help: "When the batch is to start.",
+			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.ScheduledAt, emit) }},
+		{name: "magpipe_batch_started_timestamp_seconds", kind: gauge, help: "When the batch started; of a batch run again, the last time.",
+			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.StartedAt, emit) }},
+		{name: "magpipe_batch_updated_timestamp_seconds", kind: gauge, help: "When the batch's row changed last.",
+			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.UpdatedAt, emit) }},
+		{name: "magpipe_batch_completed_timestamp_seconds", kind: gauge, help: "When the batch completed; of a batch run again, the time before.",
+			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.CompletedAt, emit) }},
+		{name: "magpipe_batch_last_attempt_timestamp_seconds", kind: gauge, help: "Newest dial attempt among the recipients.",
+			recipients: func(r *recipientStats, emit emit) { emitTime(r.lastAttempt, emit) }},
+		{name: "magpipe_batch_last_completion_timestamp_seconds", kind: gauge, help: "Newest end of a call among the recipients.",
+			recipients: func(r *recipientStats, emit emit) { emitTime(r.lastEnd, emit) }},
+		{name: "magpipe_batch_oldest_active_call_timestamp_seconds", kind: gauge, help: "Oldest dial attempt among the recipients whose call is under way.",
+			recipients: func(r *recipientStats, emit emit) { emitTime(r.oldestActive, emit) }},
+		{name: "magpipe_batch_recurrence_runs", kind: gauge, help: "Runs that a recurring batch has spawned.",
+			batch: func(b *trackedBatch, emit emit) { emitCount(ifRecurring(b.row, b.row.RecurrenceRuns), emit) }},
+		{name: "magpipe_batch_recurrence_max_runs", kind: gauge, help: "Runs that a recurring batch spawns at most.",
+			batch: func(b *trackedBatch, emit emit) { emitCount(ifRecurring(b.row, b.row.RecurrenceMaxRuns), emit) }},
 
-		{name: "magpipe_exporter_api_requests_total", help: "Requests sent to the API.", labels: []string{"action"}},
-		{name: "magpipe_exporter_api_request_failures_total", help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}},
-		{name: "magpipe_exporter_api_request_duration_seconds", help: "Time from a request to its whole answer.", labels: []string{"action"},
+		{name: "magpipe_exporter_api_requests_total", kind: counter, help: "Requests sent to the API.", labels: []string{"action"}},
+		{name: "magpipe_exporter_api_request_failures_total", kind: counter, help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}},
+		{name: "magpipe_exporter_api_request_duration_seconds", kind: histogram, help: "Time from a request to its whole answer.", labels: []string{"action"},
 			buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}},
-		{name: "magpipe_exporter_api_requests_deferred_total", help: "Requests that were due in a refresh and not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}},
-		{name: "magpipe_exporter_api_budget_requests", help: "The configured budget: the most requests in any window.", labels: []string{"window"},
-			account: func(s *page, emit emit) {
-				emit(float64(s.budget.Limits().PerMinute), "minute")
-				emit(float64(s.budget.Limits().PerHour), "hour")
+		{name: "magpipe_exporter_api_requests_deferred_total", kind: counter, help: "Requests that were due in a refresh and not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}},
+		{name: "magpipe_exporter_api_budget_requests", kind: gauge, help: "The configured budget: the most requests in any window.", labels: []string{"window"},
+			budget: func(b *apiclient.Budget, emit emit) {
+				emit(float64(b.Limits().PerMinute), "minute")
+				emit(float64(b.Limits().PerHour), "hour")
 			}},
-		{name: "magpipe_exporter_api_budget_remaining_requests", help: "Requests that could be sent right now.",
-			account: func(s *page, emit emit) { emit(float64(s.budget.Remaining())) }},
-		{name: "magpipe_exporter_api_rate_limit_requests", help: "The API's own X-RateLimit-Limit.",
-			account: func(s *page, emit emit) { emitCount(limited(s, s.rateLimit.Limit), emit) }},
-		{name: "magpipe_exporter_api_rate_limit_remaining_requests", help: "The API's own X-RateLimit-Remaining.",
-			account: func(s *page, emit emit) { emitCount(limited(s, s.rateLimit.Remaining), emit) }},
-		{name: "magpipe_exporter_unknown_values_total", help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}},
+		{name: "magpipe_exporter_api_budget_remaining_requests", kind: gauge, help: "Requests that could be sent right now.",
+			budget: func(b *apiclient.Budget, emit emit) { emit(float64(b.Remaining())) }},
+		{name: "magpipe_exporter_api_rate_limit_requests", kind: gauge, help: "The API's own X-RateLimit-Limit.",
+			budget: func(b *apiclient.Budget, emit emit) { emitRateLimit(b.RateLimit().Limit, b, emit) }},
+		{name: "magpipe_exporter_api_rate_limit_remaining_requests", kind: gauge, help: "The API's own X-RateLimit-Remaining.",
+			budget: func(b *apiclient.Budget, emit emit) { emitRateLimit(b.RateLimit().Remaining, b, emit) }},
+		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}},
 	}
+}
+
+func emitTime(t time.Time, emit emit) {
+	if !t.IsZero() {
+		emit(float64(t.UnixMicro()) / 1e6)
+	}
+}
+
+func emitCount(c apiclient.Count, emit emit) {
+	if c.Known {
+		emit(float64(c.N))
+	}
+}
+
+func emitRateLimit(n int, b *apiclient.Budget, emit emit) {
+	if b.RateLimit().Limit > 0 {
+		emit(float64(n))
+	}
+}
+
+func (d distribution) emit(emit emit) {
+	if d.calls == 0 {
+		return
+	}
+	emit(d.p50, "p50")
+	emit(d.p90, "p90")
+	emit(d.p99, "p99")
+	emit(d.mean, "mean")
+	emit(d.max, "max")
+}
+
+func zeroOrOne(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func statesIf(known bool) []apiclient.BatchStatus {
+	if known {
+		return apiclient.BatchStatuses()
+	}
+	return nil
+}
+
+func ifRecurring(b *apiclient.Batch, c apiclient.Count) apiclient.Count {
+	c.Known = c.Known && isRecurring(b)
+	return c
+}
+
+// shorten cuts a label that the API's users wrote to 256 characters.
+func shorten(label string) string {
+	const longest = 256
+	if runes := []rune(label); len(runes) > longest {
+		return string(runes[:longest])
+	}
+	return label
+}
+
+func nameIf(shown bool, name string) string {
+	if !shown {
+		return ""
+	}
+	return shorten(name)
+}
+
+// catalogue makes samples of the metrics.
+type catalogue struct {
+	metrics []metric
+	pairs   map[[2]string]*dto.LabelPair // of the closed label sets, which all batches share
+}
+
+const batchID = "batch_id"
+
+func newCatalogue(names bool) *catalogue {
+	c := &catalogue{metrics: metrics(names), pairs: map[[2]string]*dto.LabelPair{}}
+	for i := range c.metrics {
+		m := &c.metrics[i]
+		labels := m.labels
+		if m.batch != nil || m.recipients != nil {
+			labels = append([]string{batchID}, labels...)
+		}
+		m.desc = prometheus.NewDesc(m.name, m.help, labels, nil)
+	}
+	for _, status := range apiclient.BatchStatuses() {
+		c.share("status", status.String())
+	}
+	for _, status := range apiclient.RecipientStatuses() {
+		c.share("status", status.String())
+	}
+	for _, statistic := range []string{"p50", "p90", "p99", "mean", "max"} {
+		c.share("statistic", statistic)
+	}
+	return c
+}
+
+func (c *catalogue) share(name, value string) {
+	c.pairs[[2]string{name, value}] = newLabelPair(name, value)
+}
+
+func newLabelPair(name, value string) *dto.LabelPair {
+	return &dto.LabelPair{Name: &name, Value: &value}
+}
+
+// row finds a metric by its name, which must be in the catalogue.
+func (c *catalogue) row(name string) *metric {
+	for i := range c.metrics {
+		if c.metrics[i].name == name {
+			return &c.metrics[i]
+		}
+	}
+	return nil
+}
+
+// families makes the families of the account and its batches.
+func (c *catalogue) families(s *snapshot) []*dto.MetricFamily {
+	var families []*dto.MetricFamily
+	for i := range c.metrics {
+		m := &c.metrics[i]
+		var samples []*dto.Metric
+		switch {
+		case m.account != nil:
+			c.add(&samples, m, nil, func(emit emit) { m.account(s, emit) })
+		case m.batch != nil, m.recipients != nil:
+			for i := range s.tracked {
+				b := &s.tracked[i]
+				c.add(&samples, m, b.id, func(emit emit) {
+					if m.batch != nil {
+						m.batch(b, emit)
+					} else if b.recipients != nil {
+						m.recipients(b.recipients, emit)
+					}
+				})
+			}
+		}
+		families = m.appendFamily(families, samples)
+	}
+	return families
+}
+
+// budgetFamilies makes the families of the budget, which changes all the time.
+func (c *catalogue) budgetFamilies(b *apiclient.Budget) []*dto.MetricFamily {
+	var families []*dto.MetricFamily
+	for i := range c.metrics {
+		if m := &c.metrics[i]; m.budget != nil {
+			var samples []*dto.Metric
+			c.add(&samples, m, nil, func(emit emit) { m.budget(b, emit) })
+			families = m.appendFamily(families, samples)
+		}
+	}
+	return families
+}
+
+// add appends the samples that values emits, ordered as a registry orders them.
+func (c *catalogue) add(samples *[]*dto.Metric, m *metric, id *dto.LabelPair, values func(emit)) {
+	first := len(*samples)
+	values(func(value float64, labels ...string) {
+		pairs := make([]*dto.LabelPair, 0, len(labels)+1)
+		if id != nil {
+			pairs = append(pairs, id)
+		}
+		for i, label := range labels {
+			pair := c.pairs[[2]string{m.labels[i], label}]
+			if pair == nil {
+				pair = newLabelPair(m.labels[i], label)
+			}
+			pairs = append(pairs, pair)
+		}
+		*samples = append(*samples, &dto.Metric{Label: pairs, Gauge: &dto.Gauge{Value: &value}})
+	})
+	slices.SortFunc((*samples)[first:], func(a, b *dto.Metric) int {
+		return slices.CompareFunc(a.Label, b.Label, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetValue(), b.GetValue()) })
+	})
+}
+
+// appendFamily appends the family of a metric, unless it has no samples.
+func (m *metric) appendFamily(families []*dto.MetricFamily, samples []*dto.Metric) []*dto.MetricFamily {
+	if len(samples) == 0 {
+		return families
+	}
+	return append(families, &dto.MetricFamily{Name: &m.name, Help: &m.help, Type: m.kind.Enum(), Metric: samples})
 }

@@ -10,37 +10,55 @@ import (
 
 // request is one request that could be sent.
 type request struct {
-	action   apiclient.Action
-	id       string // of the batch, or of the recurring batch whose runs are listed
-	filtered bool   // of a list: only the running batches
+	action  apiclient.Action
+	id      string // of the batch to get, or of the recurring batch whose runs are listed
+	running bool   // of a list: only the running batches
 }
 
-// candidate is a request, and what its place in the plan depends on.
+// candidate is a request with what its place in the plan depends on.
 type candidate struct {
 	request
 	urgency urgency
-	asked   time.Time     // when it was sent last, good or not; zero: never
-	rest    time.Duration // how long it rests after that; at least Config.MinRefresh
-	created time.Time     // of its batch
+	asked   time.Time // when it was sent last, good or not; zero: never
+	due     time.Time // when it may be sent again; zero: at once
+	created time.Time // of its batch
 }
 
-// urgency is why a request comes before others, whatever their age.
+// urgency is why a request is sent before others, whatever their age.
 type urgency int
 
 const (
-	paced     urgency = iota // the list's guaranteed share, so that details can't starve it
-	neverRead                // a batch of which nothing is known yet
-	justLeft                 // a batch whose last calls have yet to be seen
-	byAge                    // all others
-	spare                    // what only takes the budget that nobody else wants
+	guaranteed urgency = iota // a share of the budget that details must not eat up
+	unknown                   // nothing is known yet of a batch, or of some of its runs
+	stopped                   // the last calls of a batch have yet to be read
+	byAge                     // all others
+	spare                     // sent only if nobody else wants the budget
 )
 
-// plan orders the candidates that are due: by urgency, then stalest first, then
-// newest batch first. What was asked since the refresh began, or less than its
-// rest before that, is left out.
-func plan(began time.Time, candidates []candidate) []candidate {
-	due := slices.DeleteFunc(slices.Clone(candidates), func(c candidate) bool {
-		return !c.asked.IsZero() && (!c.asked.Before(began) || began.Sub(c.asked) < c.rest)
+// Shares of the budget's refill.
+const (
+	listShare    = 1. / 20 // guaranteed to the list, or to the running batches where a full walk is long
+	failingShare = 1. / 4  // the same while it cannot be read: magpipe_up waits for it
+	walkShare    = 1. / 4  // guaranteed to the pages of a long walk, and no more than this
+	runsShare    = 1. / 10 // guaranteed to the runs of all recurring batches that have some
+)
+
+const (
+	// idleRest is how long a recurring batch that is not known to have runs is left alone while the number of runs that it
+	// has spawned does not change.
+	idleRest = 10 * time.Minute
+	// longestRest is the most time between two reads of what keeps failing.
+	longestRest = 10 * time.Minute
+	// longestFinalRest is the same for a batch without series, of which only the last calls are wanted.
+	longestFinalRest = time.Hour
+)
+
+// plan returns what is due for scrapes that came up to now, in the order in
+// which it is sent: by urgency, then the one asked for longest ago, then the
+// newest batch. What was asked for since then is not due again.
+func plan(s *store, now time.Time) []candidate {
+	due := slices.DeleteFunc(candidates(s, now), func(c candidate) bool {
+		return !c.asked.IsZero() && (!c.asked.Before(now) || c.due.After(now))
 	})
 	slices.SortStableFunc(due, func(a, b candidate) int {
 		return cmp.Or(
@@ -49,4 +67,148 @@ func plan(began time.Time, candidates []candidate) []candidate {
 		)
 	})
 	return due
+}
+
+// candidates are all requests that may be worth sending, now or later.
+func candidates(s *store, now time.Time) []candidate {
+	all := listCandidates(s, now)
+	tracked := map[*batch]bool{}
+	for _, b := range s.tracked(now) {
+		tracked[b] = true
+	}
+	for _, b := range s.batches {
+		if b.gone {
+			continue
+		}
+		if isRecurring(&b.row) {
+			c, l := runsCandidate(s, b, now), s.listings.runs[b.row.ID]
+			if c.urgency == unknown || s.rank(b, now) > 0 || l.waiting > 0 {
+				all = append(all, c)
+			}
+		}
+		if b.getPending || (tracked[b] && recipientsMayChange(s, b, now)) {
+			all = append(all, getCandidate(s, b, now))
+		}
+	}
+	return all
+}
+
+// listCandidates keep up with the batches of the account. Where a full walk is
+// long, the filter of running batches keeps up with most of what matters for one
+// request, and the walk goes on at its own pace beside it.
+func listCandidates(s *store, now time.Time) []candidate {
+	ls, refill := &s.listings, s.cfg.API.Budget.Refill()
+	if !ls.all.long() {
+		return []candidate{listCandidate(s, request{action: apiclient.ActionList}, now)}
+	}
+	filter := listCandidate(s, request{action: apiclient.ActionList, running: true}, now)
+	if left := 0.95/s.cfg.MinRefresh.Seconds() - walkShare*refill; s.cfg.MinRefresh > 0 && left > 0 {
+		// Filter and walk together cost no more than one request per MinRefresh; a twentieth is left for what the first
+		// walk spends at once.
+		filter.due = filter.asked.Add(timeFor(1, left))
+	}
+	walk := candidate{request: request{action: apiclient.ActionList}, urgency: guaranteed}
+	if ls.all.walk == nil || ls.all.resuming {
+		walk.asked, walk.due = ls.all.askedAt, ls.all.askedAt.Add(s.cfg.MinRefresh)
+	}
+	switch {
+	case ls.allowance.Tokens() >= 1:
+		return []candidate{filter, walk}
+	case ls.all.wholeAt.IsZero():
+		walk.urgency = spare // the first walk is in a hurry: no count by state is known before its end
+		return []candidate{filter, walk}
+	}
+	return []candidate{filter}
+}
+
+// listCandidate is ordered by age, and guaranteed its share of the budget.
+func listCandidate(s *store, r request, now time.Time) candidate {
+	l, share := s.listings.of(r), listShare
+	if s.listings.failure() != nil {
+		share = failingShare
+	}
+	c := candidate{request: r, urgency: byAge, asked: l.askedAt, due: l.askedAt.Add(s.cfg.MinRefresh)}
+	if l.walk != nil && !l.resuming {
+		c.asked = time.Time{} // the rest of a walk is due at once
+	}
+	if c.asked.IsZero() || now.Sub(l.askedAt) >= timeFor(float64(max(1, l.pages)), share*s.cfg.API.Budget.Refill()) {
+		c.urgency = guaranteed
+	}
+	return c
+}
+
+// recipientsMayChange reports whether the recipients of a tracked batch may have
+// changed since they were read. Of one that does not run, calls in flight still
+// end, for as long as a call can take, and a retry changes the row.
+func recipientsMayChange(s *store, b *batch, now time.Time) bool {
+	switch {
+	case b.row.Status == apiclient.BatchRunning:
+		return true
+	case b.stats == nil:
+		return b.row.Status == apiclient.BatchPaused && !isTemplate(&b.row)
+	case b.stats.row != fingerprintOf(&b.row):
+		return true
+	}
+	return b.stats.active > 0 && now.Before(b.stoppedAt.Add(s.cfg.FinishedRetention))
+}
+
+func getCandidate(s *store, b *batch, now time.Time) candidate {
+	most := longestRest
+	if b.row.Status.Ended() && !s.retained(b, now) {
+		most = longestFinalRest
+	}
+	c := candidate{
+		request: request{action: apiclient.ActionGet, id: b.row.ID},
+		urgency: byAge, asked: b.askedAt, due: b.askedAt.Add(backOff(s.cfg.MinRefresh, most, b.failures)), created: b.row.CreatedAt,
+	}
+	switch {
+	case b.askedAt.IsZero():
+		c.urgency = unknown
+	case b.getPending && (!b.askedAt.After(b.stoppedAt) || b.notFound == 1): // a second 404 proves that it is gone
+		c.urgency = stopped
+	}
+	return c
+}
+
+// runsCandidate reads the runs of a recurring batch. A run that is run again
+// moves nothing but its own row, so recurring batches with runs are looked at in
+// turn, whatever else waits.
+func runsCandidate(s *store, b *batch, now time.Time) candidate {
+	l, least := s.listings.runs[b.row.ID], s.cfg.MinRefresh
+	c := candidate{request: request{action: apiclient.ActionListRuns, id: b.row.ID}, urgency: byAge, created: b.row.CreatedAt}
+	if l == nil || (l.walk != nil && !l.resuming) || (l.failures == 0 && l.spawned != b.row.RecurrenceRuns) {
+		c.urgency = unknown
+		return c
+	}
+	share := runsShare * s.cfg.API.Budget.Refill()
+	turn := max(least, timeFor(float64(s.listings.withRuns()), share))
+	rest := turn
+	switch {
+	case l.failures > 0:
+		rest = backOff(least, longestRest, l.failures)
+	case l.waiting > 0:
+		rest = least
+	case l.known == 0:
+		rest = max(idleRest, timeFor(float64(len(s.listings.runs)), share))
+	}
+	c.asked, c.due = l.askedAt, l.askedAt.Add(rest)
+	if l.failures == 0 && l.known > 0 && now.Sub(l.askedAt) >= turn {
+		c.urgency = guaranteed
+	}
+	return c
+}
+
+// backOff is how long a read rests after it failed n times in a row: twice as
+// long each time.
+func backOff(least, most time.Duration, n int) time.Duration {
+	rest := least
+	for ; n > 1 && rest < most; n-- {
+		rest *= 2
+	}
+	return max(least, min(rest, most))
+}
+
+// timeFor is the time in which a rate per second pays for some requests.
+func timeFor(requests, rate float64) time.Duration {
+	return time.Duration(requests / rate * float64(time.Second))
 }

@@ -1,84 +1,163 @@
 package collector
 
 import (
-	"maps"
+	"hash/maphash"
+	"math"
+	"slices"
 	"time"
 
 	"magpipe_exporter/apiclient"
 )
 
-// seeGet takes in a whole answer to get.
-func (a *account) seeGet(row apiclient.Batch, t *tally, sent time.Time) {
-	row = a.seeRow(row, sent)
-	id, b := row.ID, a.batches[row.ID]
-	read, seen, odd := t.finish(sent, &row)
-	for _, o := range odd {
-		a.seeOdd(o)
-	}
-	if row.Status != apiclient.BatchRunning || !sent.Before(b.leftAt) {
-		b.owed = false
-	}
-	read.byAPI = a.clock.theirs(sent)
-	b.failures, b.notFound, b.reading, b.shown = 0, 0, read, nil
-	if a.clock.disputed() {
-		b.owed = true // read again once it is told since when calls count
-		return
-	}
-	since := a.clock.start
-	if mark, returned := a.watermarks[id]; returned {
-		since = mark.since
-	}
-	delete(a.watermarks, id)
-	if b.ledger == nil {
-		b.ledger = &ledger{}
-	}
-	a.inst.count(b.ledger.absorb(seen, since))
+// recipientStats is what one get shows of a batch's recipients. It is never
+// changed once made.
+type recipientStats struct {
+	readAt       time.Time // when the request was sent
+	readAtAPI    time.Time // the same by the API's clock
+	counts       [apiclient.RecipientSkipped + 1]int64
+	active       int64
+	attempted    int64
+	lastAttempt  time.Time // zero: none
+	lastEnd      time.Time
+	oldestActive time.Time // attempt of the oldest call under way
+	durations    distribution
+	row          fingerprint // of the batch's row in the same answer
 }
 
-// seeGetFail notes that a get failed. A batch that is not found twice in a row is
-// gone if the last walk did not show it either, whatever else that walk may have
-// missed; a run is without, for no walk would tell.
-func (a *account) seeGetFail(id string, notFound bool) {
-	b := a.batches[id]
-	if b == nil {
-		return
-	}
-	a.version++
-	b.failures++
-	if !notFound {
-		b.notFound = 0
-		return
-	}
-	if b.notFound++; b.notFound >= missesToBeGone && (b.absent || b.row.ParentID != "") {
-		a.forget(id)
+// distribution is exact over the calls that have ended, in seconds. Quantiles
+// are nearest-rank: each is the duration of a call that happened.
+type distribution struct {
+	calls                    int
+	p50, p90, p99, mean, max float64
+}
+
+// fingerprint is what changes in a batch's row when its recipients may have.
+type fingerprint struct {
+	updated, started         int64
+	total, completed, failed apiclient.Count
+}
+
+func fingerprintOf(row *apiclient.Batch) fingerprint {
+	return fingerprint{
+		updated: row.UpdatedAt.UnixNano(), started: row.StartedAt.UnixNano(),
+		total: row.TotalRecipients, completed: row.CompletedCount, failed: row.FailedCount,
 	}
 }
 
-// missesToBeGone is how many answers in a row must lack a batch where one alone
-// proves nothing: a 404 is also what a database error gives, and a deletion
-// hides a row from a walk of several pages.
-const missesToBeGone = 2
-
-// forget drops a batch that is gone. Of its runs, those that no get follows go
-// with it: nothing else would tell that they have.
-func (a *account) forget(id string) {
-	a.dropLedger(id)
-	delete(a.batches, id)
-	if a.series[id] != nil {
-		maps.DeleteFunc(a.batches, func(_ string, b *batch) bool {
-			return b.row.ParentID == id && b.row.Status != apiclient.BatchRunning && !b.owed
-		})
-	}
-	delete(a.series, id)
-	a.version++
+// oddValue is a value outside its known set, or an impossible one, with the row
+// that it is in. Each counts once.
+type oddValue struct {
+	field     apiclient.Field
+	batch     string
+	recipient uint64 // apiclient.Recipient.Key; 0: the batch's own row
+	hash      uint64 // of the value
 }
 
-// dropLedger frees what the event counters remember of a batch, but for a watermark.
-func (a *account) dropLedger(id string) {
-	b := a.batches[id]
-	if b == nil || b.ledger == nil {
-		return
+// recipientReader gathers the recipients of one get while they arrive.
+type recipientReader struct {
+	batch string
+	seed  maphash.Seed
+	stats recipientStats
+	rows  int64
+	calls []call
+	odd   []oddValue
+}
+
+// maxOddInAnswer bounds the memory that one answer full of odd values can claim:
+// far more than the service hands out recipients.
+const maxOddInAnswer = 1 << 14
+
+func (r *recipientReader) addOdd(o oddValue) {
+	if len(r.odd) < maxOddInAnswer {
+		r.odd = append(r.odd, o)
 	}
-	a.watermarks[id] = watermark{since: b.ledger.watermark(b.reading.byAPI.Add(sameClock)), of: fingerprintOf(&b.row)}
-	b.ledger, b.reading, b.shown = nil, nil, nil
+}
+
+func (r *recipientReader) add(recipient apiclient.Recipient) {
+	r.rows++
+	r.stats.counts[recipient.Status]++
+	if recipient.Status.Active() {
+		r.stats.active++
+		r.stats.oldestActive = earlier(r.stats.oldestActive, recipient.AttemptedAt)
+	}
+	r.stats.lastAttempt = later(r.stats.lastAttempt, recipient.AttemptedAt)
+	r.stats.lastEnd = later(r.stats.lastEnd, recipient.CompletedAt)
+	for _, odd := range recipient.Odd {
+		r.addOdd(oddValue{field: odd.Field, batch: r.batch, recipient: recipient.Key, hash: odd.Hash})
+	}
+	if recipient.AttemptedAt.IsZero() {
+		return // no call
+	}
+	r.stats.attempted++
+	r.calls = append(r.calls, call{
+		recipient: recipient.Key, status: recipient.Status,
+		attempted: unixMicro(recipient.AttemptedAt), completed: unixMicro(recipient.CompletedAt),
+	})
+}
+
+// finish works out the statistics once all recipients have arrived. row is the
+// batch's, and sent is when the request was.
+func (r *recipientReader) finish(row *apiclient.Batch, sent time.Time) *recipientStats {
+	stats := r.stats // a copy, so that the reader is not kept with it
+	stats.readAt, stats.row = sent, fingerprintOf(row)
+	stats.counts[apiclient.RecipientUnknown] += max(0, row.TotalRecipients.N-r.rows)
+	var durations []time.Duration
+	for _, c := range r.calls {
+		switch {
+		case !c.status.Outcome():
+		case c.impossible():
+			hash := maphash.Comparable(r.seed, [2]int64{c.attempted, c.completed})
+			r.addOdd(oddValue{field: apiclient.FieldDuration, batch: r.batch, recipient: c.recipient, hash: hash})
+		case c.duration() >= 0:
+			durations = append(durations, c.duration())
+		}
+	}
+	stats.durations = distributionOf(durations)
+	return &stats
+}
+
+// countable are the calls that can be counted as events: a row without an id
+// cannot be told from others, and an attempt at 1970 is none.
+func (r *recipientReader) countable() []call {
+	return slices.DeleteFunc(r.calls, func(c call) bool { return c.recipient == 0 || c.attempted == 0 })
+}
+
+func distributionOf(durations []time.Duration) distribution {
+	n := len(durations)
+	if n == 0 {
+		return distribution{}
+	}
+	slices.Sort(durations)
+	rank := func(q float64) float64 { return durations[max(1, int(math.Ceil(q*float64(n))))-1].Seconds() }
+	sum := 0.0
+	for _, d := range durations {
+		sum += d.Seconds()
+	}
+	return distribution{
+		calls: n, p50: rank(0.5), p90: rank(0.9), p99: rank(0.99),
+		mean: sum / float64(n), max: durations[n-1].Seconds(),
+	}
+}
+
+// unixMicro is a time in Unix microseconds, 0 for none.
+func unixMicro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// earlier is the earlier of two times, a zero one being none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

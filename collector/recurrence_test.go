@@ -89,7 +89,6 @@ func TestAScheduledRunThatIsListedNoMoreIsGone(t *testing.T) {
 	}, func(w *world) {
 		w.has(w.scrape(), `magpipe_runs{status="scheduled"} 2`)
 		w.account.Delete("r")
-		w.has(w.scrapeAfter(15*time.Second), `magpipe_runs{status="scheduled"} 2`)
 		w.has(w.scrapeAfter(15*time.Second), `magpipe_runs{status="scheduled"} 1`)
 	})
 }
@@ -239,4 +238,47 @@ func TestARunThatRanAgainAfterItsRetentionCountsItsCalls(t *testing.T) {
 			t.Errorf("%d gets of the run, want few", gets)
 		}
 	})
+}
+
+func TestARunThatIsRunAgainIsSeenWithinItsBound(t *testing.T) {
+	for _, account := range []struct {
+		name      string
+		recurring int
+		sibling   bool // a live run beside the one that is run again
+	}{{"one recurring batch", 1, false}, {"a live sibling", 1, true}, {"three recurring batches", 3, true}} {
+		t.Run(account.name, func(t *testing.T) {
+			inWorld(t, func(a *simulator.Account) {
+				for i := range 100 { // a round of reads takes 13 minutes
+					a.Add(simulator.Campaign{ID: fmt.Sprint("busy", i), Recipients: 1, CreatedAt: at(0, 0, i)})
+				}
+				for i := range account.recurring {
+					id := fmt.Sprint("recurring", i)
+					a.Add(simulator.Campaign{ID: id, Status: "recurring", Recipients: 1, Recurrence: "daily", CreatedAt: at(0, 0, 0)})
+					a.Add(simulator.Campaign{ID: id + "-over", Status: "completed", Parent: id, Recipients: 1, StartedAt: at(0, 5, 0), CompletedAt: at(0, 6, 0), UpdatedAt: at(0, 6, 0), CreatedAt: at(0, 5, 0)})
+					if account.sibling {
+						a.Add(simulator.Campaign{ID: id + "-live", Parent: id, Recipients: 1, CreatedAt: at(0, 50, 0)})
+						a.Add(simulator.Campaign{ID: id + "-waiting", Parent: id, Status: "scheduled", Recipients: 1, CreatedAt: at(0, 51, 0)})
+					}
+				}
+			}, func(w *world) {
+				bound := time.Duration(account.recurring)*79*time.Second + 2*15*time.Second
+				for range 5 {
+					w.scrapeFor(30 * time.Minute)
+					w.account.Rerun("recurring0-over")
+					took := time.Duration(0)
+					for took <= 2*bound && !strings.Contains(w.page(), `magpipe_batch_recipients{batch_id="recurring0-over",status="pending"} 1`) {
+						w.scrapeAfter(15 * time.Second)
+						took += 15 * time.Second
+					}
+					if took > bound {
+						t.Errorf("seen after %v, want %v at most", took, bound)
+					}
+					w.account.SetRecipient("recurring0-over", 0, simulator.Recipient{Status: "busy", AttemptedAt: time.Now(), CompletedAt: time.Now().Add(time.Second)})
+					w.account.Complete("recurring0-over")
+					w.scrapeFor(2 * time.Hour)
+				}
+				w.has(w.page(), `magpipe_calls_finished_total{outcome="busy"} 5`)
+			})
+		})
+	}
 }

@@ -6,163 +6,281 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-kit/log/level"
+
 	"magpipe_exporter/apiclient"
 )
 
-// Refresh reads what has grown old, and returns when that is done or the
-// context is. All who call it while a refresh is under way share that one, and
-// it goes on when they leave.
+// Refresh reads what is due, as far as the request budget goes, and returns when
+// that is answered or the context is done. It waits for the requests that were
+// due when it was called, those already in flight among them, and for what their
+// answers show to be missing. All who call it at the same time share the
+// requests, which go on when a caller leaves.
 func (c *Collector) Refresh(ctx context.Context) {
+	w := c.begin()
 	select {
-	case <-c.Begin():
+	case <-w.done:
 	case <-ctx.Done():
+		c.giveUp(w)
 	}
 }
 
-// Begin starts a refresh, or has the one under way look again at what is due,
-// and returns what is closed at its end.
-func (c *Collector) Begin() <-chan struct{} {
+// Begin is a Refresh that nobody waits for. It returns what is closed at its end.
+func (c *Collector) Begin() <-chan struct{} { return c.begin().done }
+
+func (c *Collector) begin() *waiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.running != nil:
-		c.running.lookAgain()
-		return c.running.done
-	case c.closed:
-		done := make(chan struct{})
-		close(done)
-		return done
+	w := &waiter{since: time.Now(), done: make(chan struct{})}
+	if c.closed {
+		close(w.done)
+		return w
 	}
-	r := &round{
-		Collector: c, began: time.Now(), inFlight: map[request]time.Time{},
-		answered: make(chan request), again: make(chan struct{}, 1), done: make(chan struct{}),
-	}
-	c.running = r
-	go func() {
-		r.run()
-		close(r.done)
-	}()
-	return r.done
-}
-
-// round is one refresh: it sends requests in the order of the plan, as many at
-// once as Concurrency allows, and plans anew with each answer that may change
-// it. A request that hangs does not keep the scrapes that come meanwhile from
-// having others sent.
-type round struct {
-	*Collector
-	began    time.Time
-	plan     []candidate           // what is due and not sent yet; nil: to be made anew
-	inFlight map[request]time.Time // and since when
-	answered chan request
-	again    chan struct{} // a scrape has come meanwhile
-	done     chan struct{} // closed at the end
-	refused  error         // why the budget gave no more
-}
-
-// lookAgain tells the round that a scrape has come.
-func (r *round) lookAgain() {
-	select {
-	case r.again <- struct{}{}:
-	default: // it has been told
-	}
-}
-
-func (r *round) run() {
-	for {
-		r.launch()
-		if r.end() {
-			return
-		}
-		select {
-		case request := <-r.answered:
-			if request.action != apiclient.ActionGet || r.inFlight[request].Before(r.began) {
-				r.plan = nil // other gets change their own batch only, which was asked since
-			}
-			delete(r.inFlight, request)
-		case <-r.again:
-			r.mu.Lock()
-			r.countDeferred()
-			r.mu.Unlock()
-			r.began, r.refused, r.plan = time.Now(), nil, nil
-		}
-	}
-}
-
-// end ends the round if nothing is in flight, and no scrape has come since it
-// was planned: that one is told of no other round.
-func (r *round) end() bool {
-	if len(r.inFlight) > 0 {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.again) > 0 {
-		return false
-	}
+	r := &c.refresh
 	r.countDeferred()
-	r.account.sweep(time.Now())
-	r.running = nil
+	r.waiters = append(r.waiters, w)
+	r.newest, r.refused, r.plan = w, nil, nil
+	r.advance()
+	return w
+}
+
+// giveUp records that a scrape has reached its deadline. What it waited for
+// holds up no other scrape, but for the one that caused it.
+func (c *Collector) giveUp(w *waiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.refresh.inFlight {
+		f.givenUp = f.givenUp || f.holdsUp(w)
+	}
+	c.refresh.waiters = slices.DeleteFunc(c.refresh.waiters, func(x *waiter) bool { return x == w })
+	c.refresh.advance()
+}
+
+// waiter is a scrape that waits for what is read.
+type waiter struct {
+	since time.Time
+	done  chan struct{} // closed when it has to wait no longer
+}
+
+// flight is a request that is in flight.
+type flight struct {
+	sent, due time.Time
+	cause     *waiter // the newest scrape when it was sent
+	givenUp   bool    // a scrape that waited for it has reached its deadline
+}
+
+// holdsUp reports whether a scrape waits for the request: it caused it, or it
+// came when the request was due or in flight.
+func (f *flight) holdsUp(w *waiter) bool {
+	return f.cause == w || (!f.givenUp && (!f.sent.After(w.since) || !f.due.After(w.since)))
+}
+
+// refresh sends requests in the order of the plan, as many at once as
+// Concurrency allows, and plans anew with each answer that may change it. It
+// moves on with each scrape and each answer; the mutex of its Collector guards it.
+type refresh struct {
+	c        *Collector
+	plan     []candidate // what is due and not sent yet; nil: to be made anew
+	inFlight map[request]*flight
+	waiters  []*waiter
+	newest   *waiter // the newest scrape
+	counted  *waiter // the newest one for which deferred requests were counted
+	refused  error   // why the budget gave no more since the newest scrape
+}
+
+// advance sends what can be sent and releases the scrapes that wait for nothing
+// more.
+func (r *refresh) advance() {
+	if r.c.closed {
+		return
+	}
+	if r.plan == nil {
+		r.plan = slices.DeleteFunc(plan(r.c.store, r.newest.since), func(c candidate) bool { return r.inFlight[c.request] != nil })
+	}
+	unsent := r.plan[:0]
+	for _, next := range r.plan {
+		if !r.send(next) {
+			unsent = append(unsent, next)
+		}
+	}
+	r.plan = unsent
+	waiting := r.waiters[:0]
+	for _, w := range r.waiters {
+		if r.holdsUp(w) {
+			waiting = append(waiting, w)
+		} else {
+			close(w.done)
+		}
+	}
+	clear(r.waiters[len(waiting):])
+	if r.waiters = waiting; len(r.waiters) == 0 {
+		r.countDeferred()
+		r.c.store.sweep(time.Now())
+	}
+}
+
+// holdsUp reports whether a scrape has to wait for a request in flight. One that
+// could not be sent for want of a free place waits for a flight that does.
+func (r *refresh) holdsUp(w *waiter) bool {
+	for _, f := range r.inFlight {
+		if f.holdsUp(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// send starts a request, and reports false if it cannot be sent now. Requests are paid
+// for here, one after the other, so that none overtakes a more urgent one.
+func (r *refresh) send(next candidate) bool {
+	if b := r.c.store.batches[next.id]; next.id != "" && (b == nil || b.gone) {
+		return true // it is gone, by an answer that came meanwhile
+	}
+	if r.refused != nil || len(r.inFlight) >= r.c.cfg.API.Concurrency || r.leaves(next) {
+		return false
+	}
+	permit, err := r.c.client.Take()
+	if err != nil {
+		r.refused = err
+		return false
+	}
+	now := time.Now()
+	r.inFlight[next.request] = &flight{sent: now, due: next.due, cause: r.newest}
+	exchange := r.prepare(next.request, now)
+	r.c.requests.Go(func() {
+		record := exchange(r.c.ctx, permit)
+		r.c.mu.Lock()
+		defer r.c.mu.Unlock()
+		record()
+		r.answered(next.request)
+	})
 	return true
 }
 
-// launch pays for requests in the order of the plan and starts them. They are
-// paid for here, one after the other, so that none overtakes a more urgent one.
-func (r *round) launch() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.plan == nil {
-		r.plan = r.due()
+// answered goes on after an answer was recorded. The answer to a get changes the
+// plan only if its batch is due again; those to listings may add to it.
+func (r *refresh) answered(request request) {
+	if request.action != apiclient.ActionGet || r.inFlight[request].sent.Before(r.newest.since) {
+		r.plan = nil
 	}
-	r.plan = slices.DeleteFunc(r.plan, func(next candidate) (done bool) {
-		if next.id != "" && r.account.batches[next.id] == nil {
-			return true // it was found to be gone meanwhile
-		}
-		if r.refused != nil || len(r.inFlight) >= r.cfg.API.Concurrency || r.ctx.Err() != nil || r.yields(next) {
-			return false
-		}
-		permit, err := r.client.Take()
-		if err != nil {
-			r.refused = err
-			return false
-		}
-		r.inFlight[next.request] = time.Now()
-		read := r.prepare(next.request)
-		go func() {
-			read(r.ctx, permit)
-			r.answered <- next.request
-		}()
-		return true
-	})
+	delete(r.inFlight, request)
+	r.advance()
 }
 
-// due is what the plan holds and is not in flight.
-func (r *round) due() []candidate {
-	return slices.DeleteFunc(plan(r.began, r.account.candidates(r.began)), func(c candidate) bool {
-		_, sent := r.inFlight[c.request]
-		return sent
-	})
+// leaves reports whether a request is left out because the account's own window
+// is nearly spent: what is left is for the customer's automation, but for the
+// list's guaranteed share.
+func (r *refresh) leaves(c candidate) bool {
+	list := c.action == apiclient.ActionList && c.urgency == guaranteed && (c.running || !r.c.store.listings.all.long())
+	return !list && r.c.cfg.API.Budget.NearlyExhausted()
 }
 
-// yields tells whether a request leaves what is left of the account's own
-// window to the customer's automation. The list does not: its answers tell
-// when the window is free again.
-func (r *round) yields(c candidate) bool {
-	return c.action != apiclient.ActionList && r.cfg.API.Budget.NearlyExhausted()
-}
-
-// countDeferred counts what was due and was not sent.
-func (r *round) countDeferred() {
-	if r.refused == nil && !r.cfg.API.Budget.NearlyExhausted() {
+// countDeferred counts what was due for the newest scrape and was not sent.
+func (r *refresh) countDeferred() {
+	if r.newest == nil || r.counted == r.newest {
+		return
+	}
+	r.counted = r.newest
+	if r.refused == nil && !r.c.cfg.API.Budget.NearlyExhausted() {
 		return
 	}
 	reason := deferredBudget
 	if errors.Is(r.refused, apiclient.ErrBackoff) {
 		reason = deferredBackoff
 	}
-	for _, left := range r.due() {
-		if left.urgency != spare && (r.refused != nil || r.yields(left)) {
-			r.inst.deferred.WithLabelValues(string(left.action), reason).Inc()
+	for _, left := range r.plan {
+		if left.urgency != spare && (r.refused != nil || r.leaves(left)) {
+			r.c.counters.deferred.WithLabelValues(string(left.action), reason).Inc()
 		}
 	}
+}
+
+// prepare notes that a request is being sent. It returns what sends it, without
+// the mutex, and that returns what records the answer, under it.
+func (r *refresh) prepare(req request, now time.Time) func(context.Context, *apiclient.Permit) (record func()) {
+	if req.action == apiclient.ActionGet {
+		r.c.store.batches[req.id].askedAt = now
+		return func(ctx context.Context, permit *apiclient.Permit) func() {
+			reader := &recipientReader{batch: req.id, seed: r.c.counters.seed}
+			row, err := permit.Get(ctx, req.id, reader.add)
+			return func() { r.recordGet(reader, row, now, err) }
+		}
+	}
+	spawned := apiclient.Count{}
+	if req.id != "" {
+		spawned = r.c.store.batches[req.id].row.RecurrenceRuns
+	}
+	walk := r.c.store.listings.begin(req, now, spawned)
+	return func(ctx context.Context, permit *apiclient.Permit) func() {
+		rows, err := permit.Next(ctx, walk)
+		return func() { r.recordPage(req, walk, rows, err) }
+	}
+}
+
+func (r *refresh) recordPage(req request, walk *apiclient.Walk, rows []apiclient.Batch, err error) {
+	l := r.c.store.listings.of(req)
+	if l == nil || l.walk != walk {
+		return // its recurring batch has gone meanwhile
+	}
+	failures, first := l.failures, l.goodAt.IsZero()
+	if err == nil {
+		r.c.store.recordPage(l, req, rows)
+	} else if r.failed(req, l.failure, err) {
+		r.c.store.version++
+		l.pageFailed(err)
+	}
+	switch {
+	case err != nil || l.failures > 0:
+	case req == request{action: apiclient.ActionList} && first:
+		_ = level.Info(r.c.cfg.Logger).Log("msg", "read a page of the batch list", "batches", len(rows))
+	case failures > 0:
+		r.logRecovery(req, failures)
+	}
+}
+
+func (r *refresh) recordGet(reader *recipientReader, row apiclient.Batch, sent time.Time, err error) {
+	b, req := r.c.store.batches[reader.batch], request{action: apiclient.ActionGet, id: reader.batch}
+	if b == nil {
+		return // it was forgotten meanwhile
+	}
+	failures := b.failures
+	if err == nil {
+		r.c.store.recordGet(row, reader, sent)
+		if failures > 0 {
+			r.logRecovery(req, failures)
+		}
+	} else if r.failed(req, b.failure, err) {
+		r.c.store.recordGetFailure(b, err)
+	}
+}
+
+// failed reports whether a request failed, and logs it unless the one before
+// failed for the same reason; before is nil if that did not fail. One that was not sent because of a pause, or ended with
+// the process, did not fail.
+func (r *refresh) failed(req request, before, err error) bool {
+	if errors.Is(err, apiclient.ErrBackoff) {
+		r.c.counters.deferred.WithLabelValues(string(req.action), deferredBackoff).Inc()
+		return false
+	}
+	if r.c.ctx.Err() != nil {
+		return false
+	}
+	if before == nil || apiclient.Reason(before) != apiclient.Reason(err) {
+		_ = level.Warn(r.c.cfg.Logger).Log(append(req.fields("request failed; the data it would have updated is kept for now"),
+			"reason", apiclient.Reason(err), "err", err)...)
+	}
+	return true
+}
+
+func (r *refresh) logRecovery(req request, failures int) {
+	_ = level.Info(r.c.cfg.Logger).Log(append(req.fields("request succeeds again"), "failures", failures)...)
+}
+
+// fields are those of a log line about a request.
+func (req request) fields(msg string) []any {
+	fields := []any{"msg", msg, "action", string(req.action)}
+	if req.id != "" {
+		fields = append(fields, "batch_id", req.id)
+	}
+	return fields
 }

@@ -3,7 +3,6 @@ package collector
 import (
 	"cmp"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -11,84 +10,94 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// snapshot is what scrapes expose until something new is known. It is never
-// changed once built; what depends on the clock is worked out at each scrape.
+// snapshot is what is known of the account, for a moment. It holds until
+// something new is known, or until the first of its series ends or changes by
+// itself. It is never changed once made, so that a scrape in between costs
+// formatting only.
 type snapshot struct {
-	version   uint64
-	list      listing
-	listUntil time.Time // from when on what comes from the list's rows is too old; zero: never
-	batches   map[apiclient.BatchStatus]int
-	runs      []runShown
-	tracked   []tracked // by id
-	rateLimit apiclient.RateLimit
-	still     atomic.Pointer[still] // nil until the first scrape
+	version  uint64    // of the store
+	until    time.Time // zero: until something new is known
+	families []*dto.MetricFamily
+
+	// What the families are made of, while they are made.
+	up      bool
+	list    *listing
+	counted bool // the counts by state can be shown
+	batches map[apiclient.BatchStatus]int
+	runs    map[apiclient.BatchStatus]int
+	tracked []trackedBatch // by id
 }
 
-// runShown is a run of a recurring batch that is counted until a time; zero: for ever.
-type runShown struct {
-	status apiclient.BatchStatus
-	until  time.Time
+// trackedBatch is a batch with series of its own.
+type trackedBatch struct {
+	id         *dto.LabelPair
+	row        *apiclient.Batch
+	recipients *recipientStats // nil: none to show
+	now        time.Time       // in the zone of call windows
 }
 
-// tracked is a batch with series of its own.
-type tracked struct {
-	*view
-	until        time.Time // from when on it is not shown; zero: never
-	readingUntil time.Time // from when on its recipients are not shown; zero: never
+// Gather returns what is known now, sorted as a registry sorts it. Nobody may
+// change it: scrapes share most of it.
+func (c *Collector) Gather() ([]*dto.MetricFamily, error) {
+	families, err := c.counters.registry.Gather()
+	families = append(families, c.catalogue.budgetFamilies(c.cfg.API.Budget)...)
+	families = append(families, c.currentSnapshot(time.Now()).families...)
+	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return families, err
 }
 
-// view is a batch's series as they are, while nothing new is known of it.
-type view struct {
-	row     apiclient.Batch
-	read    *reading // nil: no recipients to show
-	id      *dto.LabelPair
-	samples [][]*dto.Metric // by row of the catalogue; of those that depend on the clock, none
+func (c *Collector) currentSnapshot(now time.Time) *snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.snapshot; s == nil || s.version != c.store.version || passed(s.until, now) {
+		c.snapshot = newSnapshot(c.store, c.catalogue, now)
+	}
+	return c.snapshot
 }
 
 func passed(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
 
-// failuresToKeepFailing is how many reads in a row must fail before what they
-// would have refreshed can be dropped. One does not: where the budget is short
-// the last good read may be older than Config.MaxStaleness by then.
-const failuresToKeepFailing = 2
-
-// build makes the snapshot of what is known now.
-func (a *account) build(rows *catalogue) *snapshot {
-	now := time.Now()
-	s := &snapshot{version: a.version, list: a.list, rateLimit: a.rateLimit, batches: map[apiclient.BatchStatus]int{}}
-	if a.list.failures >= failuresToKeepFailing && !a.list.goodAt.IsZero() {
-		s.listUntil = a.list.goodAt.Add(a.cfg.MaxStaleness)
+func newSnapshot(s *store, c *catalogue, now time.Time) *snapshot {
+	list := &s.listings.all
+	made := &snapshot{
+		version: s.version, up: s.listings.up(), list: list,
+		batches: map[apiclient.BatchStatus]int{}, runs: map[apiclient.BatchStatus]int{},
 	}
-	for _, b := range a.batches {
-		if b.row.ParentID == "" {
-			s.batches[b.row.Status]++
-		} else if !b.row.Status.Ended() || !b.endedAt.IsZero() {
-			s.runs = append(s.runs, runShown{status: b.row.Status, until: a.shownUntil(b)})
+	made.counted = !list.wholeAt.IsZero() && made.holds(list.staleAt(list.goodAt, s.cfg.MaxStaleness), now)
+	for _, b := range s.batches {
+		switch {
+		case b.gone:
+		case b.row.ParentID == "":
+			made.batches[b.row.Status]++
+		case (!b.row.Status.Ended() || !b.endedAt.IsZero()) && made.holds(s.rowHoldsUntil(b), now):
+			made.runs[b.row.Status]++
 		}
 	}
-	for _, id := range a.tracked(now) {
-		b := a.batches[id]
-		if b.shown == nil {
-			b.shown = rows.view(b)
+	for _, b := range s.tracked(now) {
+		if !made.holds(s.rowHoldsUntil(b), now) {
+			continue
 		}
-		t := tracked{view: b.shown, until: a.shownUntil(b)}
-		if b.failures >= failuresToKeepFailing && b.reading != nil {
-			t.readingUntil = b.reading.at.Add(a.cfg.MaxStaleness)
+		shown := trackedBatch{id: newLabelPair(batchID, b.row.ID), row: &b.row, now: now.In(s.cfg.WindowZone)}
+		if b.stats != nil && !isTemplate(&b.row) && made.holds(b.recipientsHoldUntil(s.cfg.MaxStaleness), now) {
+			shown.recipients = b.stats
 		}
-		s.tracked = append(s.tracked, t)
+		made.tracked = append(made.tracked, shown)
 	}
-	slices.SortFunc(s.tracked, func(a, b tracked) int { return cmp.Compare(a.row.ID, b.row.ID) })
-	return s
+	if len(made.tracked) > 0 {
+		made.until = earlier(made.until, now.Truncate(time.Minute).Add(time.Minute)) // call windows open and close then
+	}
+	slices.SortFunc(made.tracked, func(a, b trackedBatch) int { return cmp.Compare(a.row.ID, b.row.ID) })
+	made.families = c.families(made)
+	made.list, made.tracked = nil, nil // they belong to the store
+	return made
 }
 
-// shownUntil is when a batch's retention ends, or when the row of a run gets
-// too old because neither list_runs nor get can be read.
-func (a *account) shownUntil(b *batch) (until time.Time) {
-	if b.row.Status.Ended() {
-		until = b.endedAt.Add(a.cfg.FinishedRetention)
+// holds reports whether what can be shown until a time can be shown now. If so,
+// the snapshot holds no longer than that. Zero is for ever.
+func (s *snapshot) holds(until, now time.Time) bool {
+	if passed(until, now) {
+		return false
 	}
-	if s := a.series[b.row.ParentID]; s != nil && s.failures >= failuresToKeepFailing {
-		until = earlier(until, b.rowAt.Add(a.cfg.MaxStaleness))
-	}
-	return until
+	s.until = earlier(s.until, until)
+	return true
 }

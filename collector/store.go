@@ -1,116 +1,195 @@
 package collector
 
 import (
-	"hash/maphash"
+	"cmp"
+	"slices"
 	"time"
 
 	"magpipe_exporter/apiclient"
 )
 
-// account is what is known of the account's batches. It is guarded by the
-// mutex of its Collector.
-type account struct {
-	cfg   *Config
-	inst  *instruments
-	clock apiClock
-	seed  maphash.Seed
-
-	batches    map[string]*batch
-	watermarks map[string]watermark // of batches whose ledger was dropped
-	series     map[string]*series   // by the recurring batch's id
-	list       listing
-	rateLimit  apiclient.RateLimit
-	known      map[uint64]struct{} // oddities that were counted
-	version    uint64              // raised with every change
+// store is what is known of the account. The mutex of its Collector guards it.
+//
+// A batch goes from the exposition when
+//   - it is gone: forget tells how that is proven;
+//   - it has ended, and Config.FinishedRetention has passed: retained;
+//   - more important batches take all places of Config.MaxBatches: tracked;
+//   - its row comes from a listing that keeps failing, and is older than
+//     Config.MaxStaleness: rowHoldsUntil. Likewise its recipients, if its gets
+//     keep failing: recipientsHoldUntil.
+//
+// It goes from memory in sweep.
+type store struct {
+	cfg      *Config
+	counters *counters
+	clock    apiClock
+	batches  map[string]*batch
+	listings listings
+	version  uint64 // raised with every change
 }
 
 // batch is what is known of one batch or run.
 type batch struct {
-	row     apiclient.Batch
-	rowAt   time.Time // when the request that brought the row was sent
-	leftAt  time.Time // when it was seen to be no longer running; zero while it runs
-	endedAt time.Time // zero while it is not over, or where its end is not known
-	owed    bool      // it left running, or ended, and has not been read since
+	row      apiclient.Batch
+	rowAt    time.Time // when the request that brought the row was sent
+	listedAt time.Time // likewise, of the last listing that showed it; of a run: also the last get
+
+	stoppedAt  time.Time // when it was seen to run no longer; zero while it runs
+	endedAt    time.Time // zero while it has not ended, or if its end is not known
+	getPending bool      // it stopped or ended since its recipients were read, or a listing lacks it
+	misses     int       // walks in a row that should have shown it and did not
+	gone       bool      // it no longer exists; kept for a while in case that was wrong
 
 	askedAt  time.Time // of the last get, good or not; zero: never
 	failures int       // gets that failed in a row
-	reading  *reading  // nil until read
-	ledger   *ledger   // nil until read
-	misses   int       // walks in a row that should have shown it and did not
-	notFound int       // gets in a row that did not find it
-	absent   bool      // the last walk did not show it
-	shown    *view     // what scrapes expose of it; nil: to be made anew
+	failure  error     // of the last of them
+	notFound int       // gets in a row that were answered 404
+	stats    *recipientStats
+	ledger   *ledger // nil until read
+
+	countedUntil time.Time   // from when on calls count if the ledger was dropped
+	countedRow   fingerprint // of its row, when its ledger was dropped
 }
 
-func newAccount(cfg *Config, inst *instruments) *account {
-	return &account{
-		cfg: cfg, inst: inst, clock: startClock(time.Now()), seed: maphash.MakeSeed(),
-		batches: map[string]*batch{}, watermarks: map[string]watermark{}, series: map[string]*series{},
-		known: map[uint64]struct{}{},
+func newStore(cfg *Config, client *apiclient.Client, counters *counters) *store {
+	return &store{
+		cfg: cfg, counters: counters, clock: newAPIClock(time.Now()),
+		batches: map[string]*batch{}, listings: newListings(client, cfg.API.Budget),
 	}
 }
 
-// meet keeps what the headers of an answer tell.
-func (a *account) meet(e apiclient.Exchange) {
-	if !e.Date.IsZero() {
-		a.clock.hear(e.Date, e.DateAt)
-	}
-	if e.RateLimit.Limit > 0 {
-		a.rateLimit = e.RateLimit
-	}
-	a.version++
-}
-
-// watermark stands in for the ledger of a batch that was dropped.
-type watermark struct {
-	since time.Time   // from when on events count, should the batch return
-	of    fingerprint // of its row, by then
-}
-
-// template tells whether a row only serves to spawn runs: its own recipients
+// isTemplate reports whether a row only serves to spawn runs: its own recipients
 // stay pending for ever.
-func template(row *apiclient.Batch) bool {
-	return recurring(row) && row.Status != apiclient.BatchRunning
+func isTemplate(row *apiclient.Batch) bool {
+	return isRecurring(row) && row.Status != apiclient.BatchRunning
 }
 
-func recurring(row *apiclient.Batch) bool {
+func isRecurring(row *apiclient.Batch) bool {
 	return row.ParentID == "" && recurrence(row) != "none"
 }
 
-func recurrence(row *apiclient.Batch) string {
-	if row.Recurrence == "" {
-		return "none"
-	}
-	return row.Recurrence
+func recurrence(row *apiclient.Batch) string { return cmp.Or(row.Recurrence, "none") }
+
+// isLiveRun reports whether a row is a run that may still call, or call again.
+func isLiveRun(row *apiclient.Batch) bool {
+	return row.ParentID != "" && !row.Status.Ended() && row.Status != apiclient.BatchUnknown
 }
 
-// seeRow takes in a row from any answer whose request was sent at a time, and
-// returns it with what it left out filled in from what was known.
-func (a *account) seeRow(row apiclient.Batch, sent time.Time) apiclient.Batch {
-	a.version++
-	for _, odd := range row.Odd {
-		a.seeOdd(oddity{field: odd.Field, id: row.ID, hash: odd.Hash})
+// recordPage takes in a good page of a listing. Pages of runs are read until one
+// holds no live run.
+func (s *store) recordPage(l *listing, r request, rows []apiclient.Batch) {
+	s.version++
+	live, oldest := false, time.Time{}
+	for _, row := range rows {
+		row.ParentID = cmp.Or(r.id, row.ParentID)
+		s.update(row, l.askedAt, true)
+		live = live || isLiveRun(&row)
+		oldest = earlier(oldest, row.CreatedAt)
 	}
-	b := a.batches[row.ID]
+	l.pageRead()
+	if l.walk.Done() || (r.action == apiclient.ActionListRuns && !live) {
+		s.finishWalk(l, r, oldest)
+	}
+}
+
+// finishWalk ends a walk and looks for what should have been on it. oldest is
+// the creation of the last run read, for a walk of runs may leave older ones out.
+func (s *store) finishWalk(l *listing, r request, oldest time.Time) {
+	walk := l.finish()
+	l.known, l.waiting = 0, 0
+	for id, b := range s.batches {
+		if b.gone || b.row.ParentID != r.id {
+			continue
+		}
+		l.known++
+		if isLiveRun(&b.row) && b.row.Status != apiclient.BatchRunning {
+			l.waiting++
+		}
+		covered := b.rowAt.Before(l.began)
+		switch {
+		case r.running:
+			covered = covered && b.row.Status == apiclient.BatchRunning
+		case r.id != "":
+			covered = covered && (walk.Done() || b.row.CreatedAt.After(oldest))
+		}
+		if covered && !walk.Has(id) {
+			s.missing(b, r, walk)
+		}
+	}
+}
+
+// missing is told of a batch that a walk should have shown and did not. It is
+// gone if the walk was one page, which shows the account at one moment. Between
+// the pages of a longer walk, a deletion or equal creation times may hide a row,
+// and the filter lacks what has left running: a get tells. A batch without
+// series is not worth one, it is gone with the second walk that lacks it.
+func (s *store) missing(b *batch, r request, walk *apiclient.Walk) {
+	b.misses++
+	switch {
+	case walk.Pages() <= 1 && !walk.Truncated() && !r.running:
+		s.forget(b)
+	case s.rank(b, time.Now()) == 0:
+		if b.misses >= 2 {
+			s.forget(b)
+		}
+	case walk.Truncated():
+		b.getPending = true // in its turn, for the next walk may lack another
+	case !b.getPending:
+		b.getPending, b.stoppedAt = true, time.Now()
+	}
+}
+
+// forget records that a batch is gone: a walk of one page lacks it, or walks
+// lack it and two gets in a row did not find it, or it is a run and two gets in a
+// row did not find it. Of its runs, those that no get follows go with it:
+// nothing else would tell that they have.
+func (s *store) forget(b *batch) {
+	s.version++
+	id := b.row.ID
+	b.gone, b.getPending, b.rowAt, b.askedAt = true, false, time.Now(), time.Time{}
+	if s.listings.runs[id] == nil {
+		return
+	}
+	delete(s.listings.runs, id)
+	for _, run := range s.batches {
+		if run.row.ParentID == id && !run.gone && run.row.Status != apiclient.BatchRunning && !run.getPending {
+			s.forget(run)
+		}
+	}
+}
+
+// update takes in a row from any answer whose request was sent at a time, and
+// returns it with what it left out filled in from what was known.
+func (s *store) update(row apiclient.Batch, sent time.Time, listed bool) apiclient.Batch {
+	s.version++
+	for _, odd := range row.Odd {
+		s.counters.countOdd(oddValue{field: odd.Field, batch: row.ID, hash: odd.Hash})
+	}
+	b := s.batches[row.ID]
 	if b == nil {
 		b = &batch{}
-		a.batches[row.ID] = b
-		a.firstSight(b, &row)
+		s.batches[row.ID] = b
+		s.firstSeen(b, &row, sent)
 	} else {
 		row.KeepFrom(&b.row)
 		if sent.Before(b.rowAt) {
 			return row // what is known is newer
 		}
-		a.follow(b, &row)
+		s.changed(b, &row)
 	}
-	b.row, b.rowAt, b.misses, b.absent, b.shown = row, sent, 0, false, nil
+	b.row, b.rowAt, b.misses, b.gone = row, sent, 0, false
+	if listed || row.ParentID != "" {
+		b.listedAt = sent
+	}
 	return row
 }
 
-// firstSight decides what a batch never seen before is owed.
-func (a *account) firstSight(b *batch, row *apiclient.Batch) {
+// firstSeen sets what follows from the state in which a batch is seen first. One
+// that has ended is dated by what its row says, and read once if it ended since
+// the process started.
+func (s *store) firstSeen(b *batch, row *apiclient.Batch, sent time.Time) {
 	if row.Status != apiclient.BatchRunning {
-		b.leftAt = time.Now()
+		b.stoppedAt = sent
 	}
 	if !row.Status.Ended() {
 		return
@@ -120,42 +199,191 @@ func (a *account) firstSight(b *batch, row *apiclient.Batch) {
 		ended = row.CompletedAt
 	}
 	if !ended.IsZero() {
-		b.endedAt = a.clock.ours(ended)
+		b.endedAt = earlier(s.clock.toOurs(ended), sent) // not in the future: the API's clock has whole seconds
 	}
-	mark, returned := a.watermarks[row.ID]
-	news := !returned || mark.of != fingerprintOf(row) || a.retained(b, time.Now())
-	b.owed = news && !template(row) && !ended.Before(a.clock.start)
+	b.getPending = !isTemplate(row) && !ended.Before(s.countsFrom(b, row))
 }
 
-// follow notes what changed since a batch was seen last.
-func (a *account) follow(b *batch, row *apiclient.Batch) {
-	was, is := b.row.Status, row.Status
+// changed sets what follows from the change between the row that is known of a
+// batch and a newer one.
+func (s *store) changed(b *batch, row *apiclient.Batch) {
+	now, was, is := time.Now(), b.row.Status, row.Status
 	if is == apiclient.BatchRunning {
-		b.leftAt, b.endedAt, b.owed = time.Time{}, time.Time{}, false
+		b.stoppedAt, b.endedAt, b.getPending = time.Time{}, time.Time{}, false
 		return
 	}
-	if was == apiclient.BatchRunning || b.leftAt.IsZero() {
-		b.leftAt, b.owed = time.Now(), was == apiclient.BatchRunning || !template(row)
+	if was == apiclient.BatchRunning || b.stoppedAt.IsZero() {
+		b.stoppedAt, b.getPending = now, was == apiclient.BatchRunning || !isTemplate(row)
 	}
 	switch {
 	case !is.Ended():
 		b.endedAt = time.Time{}
 	case !was.Ended() || row.RanSince(&b.row): // it may have run and ended between two looks
-		b.endedAt = time.Now()
-		b.leftAt, b.owed = b.endedAt, b.owed || !template(row)
+		b.endedAt, b.stoppedAt = now, now
+		b.getPending = b.getPending || !isTemplate(row)
+	case b.gone: // wrongly, and its recipients were dropped
+		b.getPending = !isTemplate(row) && (s.retained(b, now) || b.countedRow != fingerprintOf(row))
 	}
 }
 
-// seeOdd counts an oddity unless it was counted before.
-func (a *account) seeOdd(o oddity) {
-	hash := maphash.Comparable(a.seed, o)
-	if _, old := a.known[hash]; old || len(a.known) >= maxOddities {
+// countsFrom is the moment from which on calls count at the first read of a
+// batch, or at the first one after its ledger was dropped.
+func (s *store) countsFrom(b *batch, row *apiclient.Batch) time.Time {
+	if !b.countedUntil.IsZero() {
+		return b.countedUntil
+	}
+	if l := s.listings.runs[row.ParentID]; l != nil {
+		return later(s.clock.countingFrom, l.countedUntil)
+	}
+	return s.clock.countingFrom
+}
+
+// recordGet takes in a whole answer to get.
+func (s *store) recordGet(row apiclient.Batch, reader *recipientReader, sent time.Time) {
+	row = s.update(row, sent, false)
+	b := s.batches[row.ID]
+	stats := reader.finish(&row, sent)
+	for _, odd := range reader.odd {
+		s.counters.countOdd(odd)
+	}
+	if row.Status != apiclient.BatchRunning || !sent.Before(b.stoppedAt) {
+		b.getPending = false
+	}
+	stats.readAtAPI = s.clock.toAPI(sent)
+	b.failures, b.failure, b.notFound, b.stats = 0, nil, 0, stats
+	if s.clock.disputed() {
+		b.getPending = true // it is read again once it is settled from when on calls count
 		return
 	}
-	a.known[hash] = struct{}{}
-	a.inst.unknownValues.WithLabelValues(string(o.field)).Inc()
+	if b.ledger == nil {
+		b.ledger = &ledger{}
+	}
+	s.counters.countCalls(b.ledger.count(reader.countable(), s.countsFrom(b, &row)))
 }
 
-// maxOddities bounds the memory that a server which sends nothing but odd
-// values can claim; beyond it they are no news.
-const maxOddities = 1 << 17
+// recordGetFailure takes in a get that failed. One 404 proves nothing, for a
+// database error is answered so, too, and nor do two if the listing shows the
+// batch. A run may be on a page that is not read.
+func (s *store) recordGetFailure(b *batch, err error) {
+	s.version++
+	b.failures++
+	b.failure = err
+	if apiclient.Reason(err) != "not_found" {
+		b.notFound = 0
+		return
+	}
+	if b.notFound++; b.notFound >= 2 && (b.misses > 0 || b.row.ParentID != "") {
+		s.forget(b)
+	}
+}
+
+// tracked are the batches that have series of their own: at most
+// Config.MaxBatches, by rank, and the newest first within one.
+func (s *store) tracked(now time.Time) []*batch {
+	type ranked struct {
+		*batch
+		rank int
+	}
+	var all []ranked
+	for _, b := range s.batches {
+		if rank := s.rank(b, now); rank > 0 {
+			all = append(all, ranked{b, rank})
+		}
+	}
+	slices.SortFunc(all, func(x, y ranked) int {
+		return cmp.Or(cmp.Compare(x.rank, y.rank), y.row.CreatedAt.Compare(x.row.CreatedAt), cmp.Compare(x.row.ID, y.row.ID))
+	})
+	tracked := make([]*batch, min(len(all), s.cfg.MaxBatches))
+	for i := range tracked {
+		tracked[i] = all[i].batch
+	}
+	return tracked
+}
+
+// rank orders the states in which batches are tracked; 0 is not tracked.
+func (s *store) rank(b *batch, now time.Time) int {
+	switch {
+	case b.gone:
+		return 0
+	case b.row.Status == apiclient.BatchRunning:
+		return 1
+	case b.row.Status == apiclient.BatchPaused, b.row.Status == apiclient.BatchRecurring:
+		return 2
+	case b.row.Status == apiclient.BatchScheduled:
+		return 3
+	case b.row.Status.Ended() && s.retained(b, now):
+		return 4
+	}
+	return 0
+}
+
+// retained reports whether a batch ended within the retention.
+func (s *store) retained(b *batch, now time.Time) bool {
+	return !b.endedAt.IsZero() && now.Before(b.endedAt.Add(s.cfg.FinishedRetention))
+}
+
+// rowHoldsUntil is when what comes from a batch's row is dropped: its retention
+// ends, or the listing that shows it keeps failing. Zero is never.
+func (s *store) rowHoldsUntil(b *batch) (until time.Time) {
+	if b.row.Status.Ended() {
+		until = b.endedAt.Add(s.cfg.FinishedRetention)
+	}
+	most, all := s.cfg.MaxStaleness, &s.listings.all
+	parent := s.batches[b.row.ParentID]
+	switch {
+	case parent != nil:
+		until = earlier(until, all.staleAt(parent.listedAt, most))
+		if runs := s.listings.runs[parent.row.ID]; runs != nil {
+			until = earlier(until, runs.staleAt(b.listedAt, most))
+		}
+		return until
+	case all.long() && b.row.Status == apiclient.BatchRunning:
+		until = earlier(until, s.listings.running.staleAt(b.listedAt, most))
+	}
+	return earlier(until, all.staleAt(b.listedAt, most))
+}
+
+// recipientsHoldUntil is when a batch's recipients are dropped because its gets
+// keep failing. Zero is never.
+func (b *batch) recipientsHoldUntil(maxStaleness time.Duration) time.Time {
+	if !persistent(b.failures) || b.stats == nil {
+		return time.Time{}
+	}
+	return b.stats.readAt.Add(maxStaleness)
+}
+
+// forgetAfter is how long a batch that is gone, or a run whose retention is
+// over, is remembered after it was seen last, so that its calls do not count
+// twice should it return.
+const forgetAfter = 24 * time.Hour
+
+// sweep frees what is remembered of batches that are not tracked any more.
+func (s *store) sweep(now time.Time) {
+	keep := map[*batch]bool{}
+	for _, b := range s.tracked(now) {
+		keep[b] = true
+	}
+	for id, b := range s.batches {
+		if keep[b] || b.getPending {
+			continue
+		}
+		b.dropLedger()
+		over := b.gone || (b.row.ParentID != "" && b.row.Status.Ended() && !s.retained(b, now))
+		if over && now.Sub(b.rowAt) >= forgetAfter {
+			if l := s.listings.runs[b.row.ParentID]; l != nil {
+				l.countedUntil = later(l.countedUntil, b.countedUntil)
+			}
+			delete(s.batches, id)
+		}
+	}
+}
+
+// dropLedger frees what is known of a batch's calls, but for the moment from
+// which on they count should it be read again.
+func (b *batch) dropLedger() {
+	if b.ledger != nil {
+		b.countedUntil = b.ledger.countedUntil(b.stats.readAtAPI.Add(clockTolerance))
+		b.countedRow = fingerprintOf(&b.row)
+	}
+	b.ledger, b.stats = nil, nil
+}

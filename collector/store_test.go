@@ -1,30 +1,36 @@
 package collector
 
 import (
+	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"magpipe_exporter/apiclient"
 )
 
-// known makes an account that was shown running batches in one answer, and has
-// asked for the recipients of each since.
-func known(t *testing.T, ids ...string) (a *account, shown time.Time) {
-	t.Helper()
-	shown = time.Now().Add(-time.Minute)
-	cfg := &Config{MaxBatches: 10, FinishedRetention: time.Hour, API: apiclient.Config{Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500})}}
-	a = newAccount(cfg, newInstruments(newCatalogue(true)))
-	for _, id := range ids {
-		a.seeRow(apiclient.Batch{ID: id, Status: apiclient.BatchRunning}, shown)
-		a.batches[id].askedAt = shown
-	}
-	return a, shown
+// newTestStore is a store that no collector fills.
+func newTestStore(cfg *Config) *store {
+	cfg.API.Budget = apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500})
+	return newStore(cfg, apiclient.New(cfg.API), newCounters(newCatalogue(true)))
 }
 
-// urgencies are those of the gets that could be sent now, by batch.
-func (a *account) urgencies() map[string]urgency {
+// storeWith is a store that was shown running batches in one answer, and has
+// asked for the recipients of each since.
+func storeWith(ids ...string) (s *store, shown time.Time) {
+	shown = time.Now().Add(-time.Minute)
+	s = newTestStore(&Config{MaxBatches: 10, MinRefresh: 10 * time.Second, FinishedRetention: time.Hour})
+	for _, id := range ids {
+		s.update(apiclient.Batch{ID: id, Status: apiclient.BatchRunning}, shown, true)
+		s.batches[id].askedAt = shown
+	}
+	return s, shown
+}
+
+// urgencies are those of the gets that are due now, by batch.
+func urgencies(s *store) map[string]urgency {
 	found := map[string]urgency{}
-	for _, c := range a.candidates(time.Now()) {
+	for _, c := range plan(s, time.Now()) {
 		if c.action == apiclient.ActionGet {
 			found[c.id] = c.urgency
 		}
@@ -33,33 +39,52 @@ func (a *account) urgencies() map[string]urgency {
 }
 
 func TestAnAnswerToAnOlderRequestDoesNotReplaceWhatIsNewer(t *testing.T) {
-	a, shown := known(t, "b")
-	a.seeRow(apiclient.Batch{ID: "b", Status: apiclient.BatchPaused}, shown.Add(2*time.Second))
-	a.seeRow(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning}, shown.Add(time.Second))
-	if got := a.batches["b"].row.Status; got != apiclient.BatchPaused {
+	s, shown := storeWith("b")
+	s.update(apiclient.Batch{ID: "b", Status: apiclient.BatchPaused}, shown.Add(2*time.Second), true)
+	s.update(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning}, shown.Add(time.Second), true)
+	if got := s.batches["b"].row.Status; got != apiclient.BatchPaused {
 		t.Errorf("the batch is %v, want paused", got)
 	}
 }
 
-func TestABatchThatTheFilterShowsNoMoreIsReadFirst(t *testing.T) {
-	a, shown := known(t, "left", "runs")
-	a.list.filter, a.list.filterAt = apiclient.New(apiclient.Config{}).BatchesIn(apiclient.BatchRunning).Walk(), shown.Add(time.Second)
-	a.list.filtered = map[string]bool{"runs": true}
-	a.finishFilter()
-	if got := a.urgencies(); got["left"] != justLeft || got["runs"] != byAge {
+func TestABatchThatTheListShowsEndedIsReadFirstUnlessThatFails(t *testing.T) {
+	s, shown := storeWith("left", "runs")
+	s.update(apiclient.Batch{ID: "left", Status: apiclient.BatchCompleted}, shown.Add(time.Second), true)
+	if got := urgencies(s); got["left"] != stopped || got["runs"] != byAge {
 		t.Errorf("urgencies %v", got)
+	}
+	s.batches["left"].askedAt = time.Now().Add(-20 * time.Second)
+	s.batches["left"].stoppedAt = time.Now().Add(-30 * time.Second)
+	s.recordGetFailure(s.batches["left"], apiclient.ErrTooLarge)
+	if got := urgencies(s); got["left"] != byAge {
+		t.Errorf("urgencies after a failed get: %v; it must not keep others from being read", got)
 	}
 }
 
-func TestABatchThatTheListShowsEndedIsReadFirstUnlessThatFails(t *testing.T) {
-	a, shown := known(t, "left", "runs")
-	a.seeRow(apiclient.Batch{ID: "left", Status: apiclient.BatchCompleted}, shown.Add(time.Second))
-	if got := a.urgencies(); got["left"] != justLeft || got["runs"] != byAge {
-		t.Errorf("urgencies %v", got)
-	}
-	a.batches["left"].askedAt = time.Now().Add(time.Second)
-	a.seeGetFail("left", false)
-	if got := a.urgencies(); got["left"] != byAge {
-		t.Errorf("urgencies after a failed get: %v; it must not keep others from being read", got)
-	}
+func TestForgottenRunsDoNotStayInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestStore(&Config{MaxBatches: 10, FinishedRetention: time.Hour})
+		s.update(apiclient.Batch{ID: "recurring", Status: apiclient.BatchRecurring, Recurrence: "daily"}, time.Now(), true)
+		s.listings.begin(request{action: apiclient.ActionListRuns, id: "recurring"}, time.Now(), apiclient.Count{})
+		for i := range 10_000 {
+			id, now := fmt.Sprint("run", i), time.Now()
+			s.update(apiclient.Batch{ID: id, ParentID: "recurring", Status: apiclient.BatchRunning}, now, true)
+			reader := &recipientReader{batch: id}
+			reader.add(apiclient.Recipient{Key: 1, Status: apiclient.RecipientCompleted, AttemptedAt: now, CompletedAt: now})
+			s.recordGet(apiclient.Batch{ID: id, ParentID: "recurring", Status: apiclient.BatchRunning}, reader, now)
+			time.Sleep(time.Second)
+			reader = &recipientReader{batch: id}
+			s.recordGet(apiclient.Batch{ID: id, ParentID: "recurring", Status: apiclient.BatchCompleted}, reader, time.Now())
+		}
+		time.Sleep(25 * time.Hour)
+		s.sweep(time.Now())
+		if got := len(s.batches); got != 1 {
+			t.Errorf("%d batches are remembered, want the recurring one alone", got)
+		}
+		before := s.clock.started
+		s.update(apiclient.Batch{ID: "run1", ParentID: "recurring", Status: apiclient.BatchCompleted, CompletedAt: before.Add(2 * time.Second)}, time.Now(), true)
+		if s.batches["run1"].getPending {
+			t.Error("a run that was read before it was forgotten is to be read again: its calls would count twice")
+		}
+	})
 }

@@ -1,7 +1,9 @@
 package collector_test
 
 import (
+	"encoding/json"
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +66,12 @@ func inWorld(t *testing.T, arrange func(*simulator.Account), test func(*world), 
 // start begins a process of the exporter's.
 func (w *world) start(cfg collector.Config, limits apiclient.Limits) {
 	w.Helper()
-	cfg.API.Transport = w.account.Client().Transport
+	toAccount := w.account.Client().Transport
+	if broken, ok := cfg.API.Transport.(*brokenPages); ok {
+		broken.RoundTripper = toAccount
+	} else {
+		cfg.API.Transport = toAccount
+	}
 	w.startWith(cfg, limits)
 }
 
@@ -91,6 +98,32 @@ func (w *world) startAt(url string, cfg collector.Config, limits apiclient.Limit
 	w.collector = collector.New(cfg)
 	w.registry = prometheus.NewPedanticRegistry()
 	w.registry.MustRegister(w.collector)
+}
+
+// brokenPages has requests for pages of a listing at some offset and beyond
+// answered with an error.
+type brokenPages struct {
+	http.RoundTripper     // to the account; set by start
+	from, status      int // 0: none
+}
+
+func (b *brokenPages) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	var question struct{ Offset int }
+	if err := json.NewDecoder(body).Decode(&question); err != nil {
+		return nil, err
+	}
+	if b.from == 0 || question.Offset < b.from {
+		return b.RoundTripper.RoundTrip(r)
+	}
+	return &http.Response{StatusCode: b.status, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
+
+func withTransport(t http.RoundTripper) setting {
+	return func(_ *simulator.Options, cfg *collector.Config, _ *apiclient.Limits) { cfg.API.Transport = t }
 }
 
 // scrape refreshes and returns the page, as Prometheus would get it.

@@ -11,7 +11,7 @@ func TestOnceWritesOnePageAndItsExitCodeTellsWhetherTheListWasRead(t *testing.T)
 	t.Parallel()
 	good := execute(t, nil, "--demo", "--once")
 	if good.code != 0 || strings.Count(good.err, "\n") != 2 || !strings.Contains(good.err, "simulated account") ||
-		!strings.Contains(good.err, "a page of the batch list has been read") {
+		!strings.Contains(good.err, "read a page of the batch list") {
 		t.Errorf("the exit code is %d, want 0; standard error: %q", good.code, good.err)
 	}
 	if got := metricsOf(t, good.out); got["magpipe_batch_recipients"].Type != "gauge" || samplesOf(good.out)["magpipe_up"] != 1 {
