@@ -25,6 +25,13 @@ type Options struct {
 	RecipientCap     int    // most recipients in a get answer; 0: 1000
 	AsDocumented     bool   // rows of list have only the keys that the official page shows
 	RateLimitHeaders bool   // send X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) for the hour, if it is limited
+
+	// DialBatches is how many running batches the dialer looks at at a time, across the account; 0: all of them. The
+	// service looks at ten, in no order, so that others starve. A batch leaves the dialer once it has nothing to dial
+	// now (its window is closed, all its recipients are dialled, it is paused or has ended), or, if others wait, after
+	// a turn. The next one is drawn among those that wait. Its calls in flight end in any case.
+	DialBatches int
+	DialTurn    time.Duration // mean length of a turn; 0: 10 minutes
 }
 
 // Account is a simulated account and an http.Handler. All its methods are safe for concurrent use.
@@ -36,6 +43,7 @@ type Account struct {
 	batches  map[string]*batch
 	listed   []*batch // those that list shows, newest first
 	queue    eventQueue
+	dialer   dialer
 	added    uint64
 	faults   []*fault
 	requests journal[Request]
@@ -52,6 +60,9 @@ func New(o Options) *Account {
 		options: o,
 		limits:  limits{minute: o.PerMinute, hour: o.PerHour},
 		batches: make(map[string]*batch),
+		dialer: dialer{
+			seed: o.Seed, limit: max(0, o.DialBatches), turn: max(time.Second, cmp.Or(o.DialTurn, 10*time.Minute)),
+		},
 	}
 }
 
@@ -65,16 +76,16 @@ func (a *Account) add(c Campaign, steps ...step) (id string) {
 	a.added++
 	b := newBatch(c, mix(a.options.Seed, forBatch, a.added), now)
 	b.steps = steps
-	a.insert(b)
+	a.insert(b, now)
 	a.playPast(b, now)
 	return b.id
 }
 
 // Delete removes a batch and, if it is recurring, its runs. Unknown ids are ignored, here as in all methods.
 func (a *Account) Delete(id string) {
-	a.lock()
+	now := a.lock()
 	defer a.mu.Unlock()
-	a.remove(id)
+	a.remove(id, now)
 }
 
 // lock locks the account and plays it up to now, which has whole microseconds, as the service stores times.
@@ -85,8 +96,8 @@ func (a *Account) lock() (now time.Time) {
 	return now
 }
 
-func (a *Account) insert(b *batch) {
-	a.remove(b.id)
+func (a *Account) insert(b *batch, t time.Time) {
+	a.remove(b.id, t)
 	a.batches[b.id] = b
 	if b.parent == "" {
 		i, _ := slices.BinarySearchFunc(a.listed, b, newestFirst)
@@ -94,10 +105,10 @@ func (a *Account) insert(b *batch) {
 	} else if p := a.batches[b.parent]; p != nil {
 		p.addRun(b)
 	}
-	a.reschedule(b)
+	a.reschedule(b, b.notBefore)
 }
 
-func (a *Account) remove(id string) {
+func (a *Account) remove(id string, t time.Time) {
 	b := a.batches[id]
 	if b == nil {
 		return
@@ -111,8 +122,10 @@ func (a *Account) remove(id string) {
 	if b.queueIndex >= 0 {
 		heap.Remove(&a.queue, b.queueIndex)
 	}
+	a.dialer.drop(b)
+	a.nextTurn(t)
 	for _, run := range slices.Clone(b.runs) {
-		a.remove(run.id)
+		a.remove(run.id, t)
 	}
 }
 
@@ -124,16 +137,19 @@ func newestFirst(x, y *batch) int {
 func (a *Account) advance(now time.Time) {
 	for len(a.queue) > 0 && !a.queue[0].next.After(now) {
 		b := a.queue[0]
-		a.play(b, b.next)
-		a.reschedule(b)
+		t := b.next
+		a.play(b, t)
+		a.reschedule(b, t)
 	}
 }
 
-// reschedule moves the batch to the place in the queue that its next event demands.
-func (a *Account) reschedule(b *batch) {
+// reschedule moves the batch to the place in the queue that its next event demands, after something happened to it
+// at t.
+func (a *Account) reschedule(b *batch, t time.Time) {
 	if a.batches[b.id] != b {
 		return
 	}
+	a.updateTurn(b, t)
 	b.next = b.nextEvent()
 	switch {
 	case b.next.IsZero() && b.queueIndex >= 0:

@@ -110,6 +110,10 @@ type batch struct {
 	dials        int       // attempts ever
 	round        int       // attempts since the (re-)start
 	notBefore    time.Time // nothing is dialled before it
+	turn         turn      // how it stands with the dialer
+	turnEnds     time.Time // of a batch that has its turn
+	turnEvent    time.Time // when turn may change by itself; zero: never
+	waitIndex    int       // among those that wait for the dialer
 	steps        []step    // what is going to be done to it, in order of time
 	runs         []*batch  // newest first
 	runCount     int

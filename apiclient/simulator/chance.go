@@ -20,6 +20,8 @@ const (
 	forPhase
 	forPerson
 	forUser
+	forTurn
+	forTurnLength
 )
 
 // mix hashes numbers into one (the finalizer of SplitMix64 after each).

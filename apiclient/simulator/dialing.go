@@ -3,8 +3,6 @@ package simulator
 import (
 	"cmp"
 	"math/rand/v2"
-	"slices"
-	"strconv"
 	"time"
 )
 
@@ -33,8 +31,7 @@ func scale(d time.Duration, by float64) time.Duration {
 
 // nextDial returns the slot that dials next and when; the zero time if none will.
 func (b *batch) nextDial() (slot int, at time.Time) {
-	stalled := b.campaign.StallAfter > 0 && b.round >= b.campaign.StallAfter
-	if b.status != "running" || !b.moves() || b.pending == 0 || stalled {
+	if b.turn != hasTurn || !b.dialable() {
 		return 0, time.Time{}
 	}
 	for i, s := range b.slots {
@@ -50,6 +47,12 @@ func (b *batch) nextDial() (slot int, at time.Time) {
 		}
 	}
 	return slot, at
+}
+
+// dialable reports whether there is somebody to dial, now or once the call window opens.
+func (b *batch) dialable() bool {
+	stalled := b.campaign.StallAfter > 0 && b.round >= b.campaign.StallAfter
+	return b.status == "running" && b.moves() && b.pending > 0 && !stalled
 }
 
 // inWindow postpones a dial until the call window is open. Slots that waited for it do not all dial at once.
@@ -187,67 +190,105 @@ func (a *Account) playPast(b *batch, now time.Time) {
 	b.recount()
 }
 
-// window is a call window in minutes of the UTC day, both inclusive; if first > last it never opens.
-//
-// The service compares the clock's "15:04" as text with the stored "15:04:05". The shorter text sorts first, so the
-// window is still closed in the start minute, and still open in the end minute.
-type window struct {
-	first, last int
-	days        []int // nil: all
+// turn is how a batch stands with the dialer.
+type turn int
+
+const (
+	noTurn       turn = iota // there is nothing to dial now
+	waitsForTurn             // the dialer is busy with others
+	hasTurn                  // the dialer looks at it; without a limit, at every batch
+)
+
+// dialer chooses the batches that may dial; see Options.DialBatches.
+type dialer struct {
+	seed    uint64
+	limit   int // batches at a time; 0: all
+	turn    time.Duration
+	turns   uint64 // given so far
+	dialled int
+	waiting []*batch
 }
 
-const lastMinute = 24*60 - 1
-
-func (c Campaign) window() window {
-	w := window{first: 0, last: lastMinute, days: c.WindowDays}
-	if c.WindowStart != "" {
-		w.first = clockMinute(c.WindowStart) + 1
+// updateTurn lets the dialer take up or leave a batch to which something happened at t.
+func (a *Account) updateTurn(b *batch, t time.Time) {
+	d := &a.dialer
+	if d.limit == 0 {
+		b.turn = hasTurn
+		return
 	}
-	if c.WindowEnd != "" {
-		w.last = min(lastMinute, clockMinute(c.WindowEnd))
-	}
-	if c.WindowStart != "" && w.first == 0 {
-		w.last = -1
-	}
-	return w
-}
-
-// clockMinute parses a clock time such as 09:00:30.25 to the minute of the day; -1 if it is invalid.
-func clockMinute(text string) int {
-	if len(text) < 5 || text[2] != ':' {
-		return -1
-	}
-	hour, err := strconv.ParseUint(text[:2], 10, 8)
-	minute, err2 := strconv.ParseUint(text[3:5], 10, 8)
-	if err != nil || err2 != nil || hour > 24 || minute > 59 {
-		return -1
-	}
-	return int(hour*60 + minute)
-}
-
-func (w window) open(t time.Time) bool {
-	minute := t.Hour()*60 + t.Minute()
-	return w.onDay(t) && w.first <= minute && minute <= w.last
-}
-
-func (w window) onDay(t time.Time) bool {
-	return w.days == nil || slices.Contains(w.days, int(t.Weekday()))
-}
-
-// after returns the first moment from t on at which the window is open, t itself if it is; zero if it never opens.
-func (w window) after(t time.Time) time.Time {
-	if w.open(t) {
-		return t
-	}
-	if w.first > w.last {
-		return time.Time{}
-	}
-	midnight := t.Truncate(24 * time.Hour)
-	for day := range 8 {
-		opens := midnight.AddDate(0, 0, day).Add(time.Duration(w.first) * time.Minute)
-		if w.onDay(opens) && opens.After(t) {
-			return opens
+	ready := b.dialable() && b.window.open(t)
+	switch {
+	case !ready:
+		d.drop(b)
+	case b.turn == noTurn && d.dialled < d.limit:
+		d.take(b, t)
+		b.resetSlots(t)
+	case b.turn == noTurn:
+		d.wait(b)
+	case b.turn == hasTurn && !t.Before(b.turnEnds):
+		if len(d.waiting) == 0 {
+			b.turnEnds = d.turnEnd(t)
+			break
 		}
+		d.drop(b)
+		a.nextTurn(t)
+		d.wait(b)
+	}
+	a.nextTurn(t)
+	b.turnEvent = b.nextTurnEvent(t)
+}
+
+// nextTurn fills the places that batches have left.
+func (a *Account) nextTurn(t time.Time) {
+	d := &a.dialer
+	for d.dialled < d.limit && len(d.waiting) > 0 {
+		next := d.waiting[mix(d.seed, forTurn, d.turns)%uint64(len(d.waiting))]
+		d.drop(next)
+		a.reschedule(next, t)
+	}
+}
+
+// nextTurnEvent returns when the batch's turn may change by itself, seen from t.
+func (b *batch) nextTurnEvent(t time.Time) time.Time {
+	switch {
+	case b.turn == hasTurn:
+		return earlier(b.turnEnds, b.window.closes(t))
+	case b.turn == noTurn && b.dialable():
+		return b.window.after(t)
 	}
 	return time.Time{}
+}
+
+func (d *dialer) take(b *batch, t time.Time) {
+	b.turn, b.turnEnds = hasTurn, d.turnEnd(t)
+	d.dialled++
+}
+
+// turnEnd draws the end of a turn that begins at t.
+func (d *dialer) turnEnd(t time.Time) time.Time {
+	d.turns++
+	return t.Add(scale(d.turn, 0.5+fraction(d.seed, forTurnLength, d.turns)))
+}
+
+func (d *dialer) wait(b *batch) {
+	b.turn, b.waitIndex = waitsForTurn, len(d.waiting)
+	d.waiting = append(d.waiting, b)
+}
+
+// drop makes the dialer forget a batch.
+func (d *dialer) drop(b *batch) {
+	if d.limit == 0 {
+		return
+	}
+	switch b.turn {
+	case hasTurn:
+		d.dialled--
+	case waitsForTurn:
+		last := len(d.waiting) - 1
+		d.waiting[b.waitIndex] = d.waiting[last]
+		d.waiting[b.waitIndex].waitIndex = b.waitIndex
+		d.waiting[last] = nil
+		d.waiting = d.waiting[:last]
+	}
+	b.turn = noTurn
 }

@@ -115,6 +115,36 @@ func TestARowMovesWhenACallEndsAndNotWhenOneStarts(t *testing.T) {
 	})
 }
 
+func TestOutsideItsWindowABatchStaysRunningAndOnlyItsCallsInFlightEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{})
+		c := busy()
+		c.Recipients, c.WindowStart, c.WindowEnd = 400, "09:00:00", "11:00:00"
+		id := a.Add(c)
+		time.Sleep(11*time.Hour + time.Minute) // the bubble's clock starts at midnight
+		closed := get(t, a, id)
+		if closed.Batch.Status != "running" || closed.count(active...) != 3 || closed.count("pending") == 0 {
+			t.Errorf("at the close: %+v, %d active", closed.Batch, closed.count(active...))
+		}
+		time.Sleep(2 * time.Hour)
+		ended := get(t, a, id)
+		if ended.count(active...) != 0 || ended.count("pending") != closed.count("pending") {
+			t.Errorf("after the close: %d active, %d pending", ended.count(active...), ended.count("pending"))
+		}
+		if n := ended.Batch.Completed + ended.Batch.Failed - closed.Batch.Completed - closed.Batch.Failed; n != 3 {
+			t.Errorf("%d calls ended after the close", n)
+		}
+		time.Sleep(20 * time.Hour)
+		if night := get(t, a, id).Batch; night != ended.Batch {
+			t.Errorf("at night %+v became %+v", ended.Batch, night)
+		}
+		time.Sleep(2 * time.Minute)
+		if p := get(t, a, id); p.Batch.Status != "running" || p.count("pending") >= ended.count("pending") {
+			t.Errorf("the next morning: %+v, %d pending", p.Batch, p.count("pending"))
+		}
+	})
+}
+
 func TestABatchStopsAtStallAfterAndStuckCallsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{})
@@ -127,6 +157,124 @@ func TestABatchStopsAtStallAfterAndStuckCallsStay(t *testing.T) {
 		}
 		if p := get(t, a, second); p.Batch.Status != "running" || p.count("calling") != 2 || p.count("pending") != 0 {
 			t.Errorf("stuck: %s with %d calling", p.Batch.Status, p.count("calling"))
+		}
+	})
+}
+
+// dialled returns the batches with a call attempted from the given time on.
+func dialled(a *simulator.Account, since time.Time) map[string]bool {
+	ids := make(map[string]bool)
+	for _, c := range a.Calls() {
+		if !c.AttemptedAt.Before(since) {
+			ids[c.BatchID] = true
+		}
+	}
+	return ids
+}
+
+func TestTheDialerLooksAtSomeBatchesAtATimeAndTheOthersStarve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{DialBatches: 4, DialTurn: 24 * time.Hour})
+		for range 30 {
+			a.Add(brisk(400))
+		}
+		start := time.Now()
+		time.Sleep(15 * time.Minute)
+		if n := len(dialled(a, start)); n != 4 {
+			t.Errorf("%d batches were dialled at first, want 4", n)
+		}
+		for _, b := range list(t, a).Batches {
+			if b.Status != "running" || (b.Completed+b.Failed > 0) != dialled(a, start)[b.ID] {
+				t.Errorf("row %+v", b)
+			}
+		}
+		time.Sleep(6 * time.Hour)
+		for _, b := range list(t, a).Batches {
+			if b.Status != "completed" {
+				t.Errorf("in the end: %+v", b)
+			}
+		}
+	})
+}
+
+func TestTheDialerTurnsToTheOthersInNoOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{DialBatches: 3, DialTurn: 10 * time.Minute})
+		for range 30 {
+			a.Add(brisk(1000))
+		}
+		turns := make(map[string]int)
+		for range 100 {
+			start := time.Now()
+			time.Sleep(5 * time.Minute) // the shortest turn: each place changes hands at most once
+			ids := dialled(a, start)
+			if len(ids) < 3 || len(ids) > 6 {
+				t.Errorf("%d batches in five minutes, want 3 to 6", len(ids))
+			}
+			for id := range ids {
+				turns[id]++
+			}
+		}
+		if len(turns) < 28 {
+			t.Errorf("%d of 30 batches have had a turn", len(turns))
+		}
+		if n := len(a.Calls()); n < 20_000 || n > 24_000 {
+			t.Errorf("%d dials in 500 minutes, want about 22,000: three batches of three slots each", n)
+		}
+	})
+}
+
+func TestTheDialerLeavesABatchThatHasNothingToDial(t *testing.T) {
+	for name, leave := range map[string]func(*simulator.Account, string){
+		"its window closes": func(*simulator.Account, string) { time.Sleep(time.Hour) },
+		"it is paused":      (*simulator.Account).Pause,
+		"it is cancelled":   (*simulator.Account).Cancel,
+		"it is deleted":     (*simulator.Account).Delete,
+		"all are dialled": func(a *simulator.Account, id string) {
+			a.SetRecipients(id, []simulator.Recipient{{}, {Status: "calling", AttemptedAt: time.Now()}})
+			time.Sleep(time.Minute)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := simulator.New(simulator.Options{DialBatches: 1, DialTurn: 240 * time.Hour})
+				c := brisk(4000)
+				c.WindowEnd, c.CallLength = "00:59:00", time.Millisecond // no end of a call tells that the window has closed
+				first := a.Add(c)
+				start := time.Now()
+				second := a.Add(brisk(1000))
+				time.Sleep(10 * time.Minute)
+				if ids := dialled(a, start); !ids[first] || ids[second] {
+					t.Fatalf("dialled at first: %v, want %s alone", ids, first)
+				}
+				leave(a, first)
+				time.Sleep(time.Minute)
+				if ids := dialled(a, time.Now().Add(-time.Minute)); ids[first] || !ids[second] {
+					t.Errorf("dialled then: %v, want %s alone", ids, second)
+				}
+			})
+		})
+	}
+}
+
+func TestABatchWhoseWindowOpensWaitsForTheDialer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.New(simulator.Options{DialBatches: 1, DialTurn: 240 * time.Hour})
+		c := brisk(10)
+		c.WindowStart, c.WindowEnd = "03:00:00", "04:00:00"
+		morning, all := a.Add(c), a.Add(brisk(4000))
+		time.Sleep(8 * time.Hour)
+		if n := get(t, a, morning).count("pending"); n != 10 {
+			t.Errorf("%d of 10 pending while the other is dialled", n)
+		}
+		a.Pause(all)
+		time.Sleep(3 * time.Hour)
+		if n := get(t, a, morning).count("pending"); n != 10 {
+			t.Errorf("%d of 10 pending outside the window", n)
+		}
+		time.Sleep(24 * time.Hour)
+		if b := get(t, a, morning).Batch; b.Status != "completed" {
+			t.Errorf("after its window: %+v", b)
 		}
 	})
 }

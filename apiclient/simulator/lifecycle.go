@@ -12,7 +12,7 @@ func (a *Account) act(id string, do func(b *batch, now time.Time) bool) {
 	if b := a.batches[id]; b != nil && do(b, now) {
 		b.updated = now
 		b.settle(now)
-		a.reschedule(b)
+		a.reschedule(b, now)
 	}
 }
 
@@ -227,6 +227,7 @@ func (b *batch) nextEvent() time.Time {
 		next = earlier(next, b.runNext)
 	}
 	next = earlier(next, b.autostart())
+	next = earlier(next, b.turnEvent)
 	_, dial := b.nextDial()
 	return earlier(next, dial)
 }

@@ -22,7 +22,7 @@ func (a *Account) Spawn(parentID string) (runID string) {
 		return ""
 	}
 	run := a.spawn(parent, now)
-	a.reschedule(parent)
+	a.reschedule(parent, now)
 	return run.id
 }
 
@@ -35,10 +35,10 @@ func (a *Account) spawn(parent *batch, t time.Time) *batch {
 	c.CreatedAt, c.ScheduledAt, c.UpdatedAt = t, t, t
 	c.StartedAt, c.CompletedAt = time.Time{}, time.Time{} // the service sets no started_at for runs
 	run := newBatch(c, mix(parent.key, forRun, uint64(c.Occurrence)), t)
-	a.insert(run)
+	a.insert(run, t)
 	parent.updated = t
 	if len(parent.runs) > runsKept {
-		a.remove(parent.runs[runsKept].id)
+		a.remove(parent.runs[runsKept].id, t)
 	}
 	for !parent.runNext.IsZero() && !parent.runNext.After(t) {
 		parent.runNext = parent.runNext.Add(parent.campaign.RunEvery)
@@ -73,8 +73,8 @@ func (a *Account) followUp(b *batch, t time.Time) {
 	next := newBatch(c, mix(b.key, forFollowUp), t)
 	next.predecessors = append(slices.Clone(b.predecessors), b.id)
 	if len(next.predecessors) > repeatsKept {
-		a.remove(next.predecessors[0])
+		a.remove(next.predecessors[0], t)
 		next.predecessors = next.predecessors[1:]
 	}
-	a.insert(next)
+	a.insert(next, t)
 }

@@ -71,6 +71,36 @@ func TestTheNextOpeningIsFound(t *testing.T) {
 	}
 }
 
+func TestTheClosingOfAnOpenWindowIsFound(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 30, 0, 0, time.UTC) // a Sunday
+	for _, c := range []struct {
+		start, end string
+		days       []int
+		want       time.Duration // from now; negative: never
+	}{
+		{"", "", nil, -1},
+		{"", "", []int{0, 1, 2, 3, 4, 5, 6}, -1},
+		{"", "", []int{0}, 11*time.Hour + 30*time.Minute},
+		{"", "", []int{0, 1, 2}, 2*day + 11*time.Hour + 30*time.Minute},
+		{"09:00:00", "12:30:00", nil, time.Minute},
+		{"12:29:00", "", nil, 11*time.Hour + 30*time.Minute},
+		{"", "17:00:00", []int{0, 1}, 4*time.Hour + 31*time.Minute},
+		{"", "24:00:00", nil, -1},
+	} {
+		want := now.Add(c.want)
+		if c.want < 0 {
+			want = time.Time{}
+		}
+		w := Campaign{WindowStart: c.start, WindowEnd: c.end, WindowDays: c.days}.window()
+		if got := w.closes(now); !w.open(now) || !got.Equal(want) {
+			t.Errorf("%s to %s on %v closes %s, want %s", c.start, c.end, c.days, got, want)
+		}
+		if !want.IsZero() && (w.open(want) || !w.open(want.Add(-time.Microsecond))) {
+			t.Errorf("%s to %s on %v: open at %s", c.start, c.end, c.days, want)
+		}
+	}
+}
+
 func TestCallsBeginOnlyInsideTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := New(Options{})
