@@ -31,6 +31,7 @@ type Campaign struct {
 	Outcomes   Outcomes      // how calls end; zero: a healthy mix
 	StallAfter int           // no dial after this many attempts since the (re-)start; 0: never stalls
 	StuckCalls int           // this many calls, the first ones, stay calling for ever and keep their slots
+	Queued     bool          // recipients are queued for a moment between calling and initiated
 
 	Recurrence string        // "": none; daily, weekly, monthly …: the batch is a template
 	RunEvery   time.Duration // time between runs, the first one RunEvery after CreatedAt; 0: no run by itself
@@ -40,8 +41,9 @@ type Campaign struct {
 	Repeat     bool          // a similar batch starts a minute after this one ended; the last 20 are kept
 }
 
-// Outcomes are the weights of the ways in which calls end; they need not sum to one. Negative weights count as 0.
-type Outcomes struct{ Completed, Failed, Busy, NoAnswer float64 }
+// Outcomes are the weights of the ways in which calls end; they need not sum to one. Negative weights count as 0. A
+// canceled call, as in the service, gets no completed_at, is not counted, and does not touch the batch's row.
+type Outcomes struct{ Completed, Failed, Busy, NoAnswer, Canceled float64 }
 
 // Recipient is the state of a recipient that is set by hand; zero times are null, Status "" is pending.
 type Recipient struct {
@@ -56,22 +58,23 @@ type outcome struct {
 }
 
 // table lists the outcomes with their weights. Answered calls last, the others are over soon.
-func (o Outcomes) table() [4]outcome {
-	if max(o.Completed, o.Failed, o.Busy, o.NoAnswer) <= 0 {
+func (o Outcomes) table() [5]outcome {
+	if max(o.Completed, o.Failed, o.Busy, o.NoAnswer, o.Canceled) <= 0 {
 		o = Outcomes{Completed: 66, Failed: 9, Busy: 7, NoAnswer: 18}
 	}
-	return [4]outcome{
+	return [5]outcome{
 		{"completed", max(0, o.Completed), 1.3},
 		{"failed", max(0, o.Failed), 0.2},
 		{"busy", max(0, o.Busy), 0.25},
 		{"no_answer", max(0, o.NoAnswer), 0.6},
+		{"canceled", max(0, o.Canceled), 0.4},
 	}
 }
 
 // outcomeOf returns the outcome that a recipient's status stands for, "" if it is none.
 func outcomeOf(status string) string {
 	switch status {
-	case "completed", "failed", "busy", "no_answer":
+	case "completed", "failed", "busy", "no_answer", "canceled":
 		return status
 	case "no-answer":
 		return "no_answer"
@@ -81,7 +84,7 @@ func outcomeOf(status string) string {
 
 // recipientEnded reports whether a recipient in this state stays in it unless somebody intervenes.
 func recipientEnded(status string) bool {
-	return outcomeOf(status) != "" || status == "skipped" || status == "canceled"
+	return outcomeOf(status) != "" || status == "skipped"
 }
 
 // batchEnded reports whether a batch in this state can be run again.
@@ -147,6 +150,7 @@ type activeCall struct {
 	begin     time.Time
 	end       time.Time // zero: never
 	outcome   string
+	queued    bool
 }
 
 // step is something that a user does to the batch at a time set beforehand, as in the demo.
@@ -226,10 +230,11 @@ func (b *batch) countState(status string, n int) {
 	}
 }
 
-// countOutcome adds n to the counter of this outcome. The service counts all but completed as failed.
+// countOutcome adds n to the counter of this outcome. The service counts a canceled call nowhere, and all others but
+// completed as failed.
 func (b *batch) countOutcome(status string, n int) {
 	switch outcomeOf(status) {
-	case "":
+	case "", "canceled":
 	case "completed":
 		b.succeeded += n
 	default:

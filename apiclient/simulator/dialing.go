@@ -94,7 +94,7 @@ func (a *Account) dial(b *batch, slot int, t time.Time) {
 
 // drawCall draws the outcome and the length of a call.
 func (b *batch) drawCall(i, attempt int, t time.Time) *activeCall {
-	call := &activeCall{recipient: i, begin: t}
+	call := &activeCall{recipient: i, begin: t, queued: b.campaign.Queued}
 	if b.dials < b.campaign.StuckCalls {
 		return call
 	}
@@ -135,10 +135,13 @@ func (b *batch) endCall(t time.Time) bool {
 		}
 		b.slots[s].call = nil
 		r := b.recipients[call.recipient]
-		r.status, r.completed, r.call = call.outcome, t, nil
+		r.status, r.call = call.outcome, nil
+		if call.outcome != "canceled" {
+			r.completed, b.updated = t, t
+		}
 		b.setRecipient(call.recipient, r)
 		b.countOutcome(call.outcome, 1)
-		b.notBefore, b.updated = t, t
+		b.notBefore = t
 		return true
 	}
 	return false
@@ -152,6 +155,8 @@ func (c *activeCall) status(now time.Time) string {
 	switch part := float64(now.Sub(c.begin)) / float64(c.end.Sub(c.begin)); {
 	case part < 0.04:
 		return "calling"
+	case part < 0.06 && c.queued:
+		return "queued"
 	case part < 0.08:
 		return "initiated"
 	case part < 0.25 || c.outcome != "completed":
@@ -184,6 +189,9 @@ func (a *Account) playPast(b *batch, now time.Time) {
 		end := call.end
 		if last := at.Add(each); end.After(last) {
 			end = last
+		}
+		if call.outcome == "canceled" {
+			end = time.Time{}
 		}
 		a.overwrite(b, i, Recipient{Status: call.outcome, AttemptedAt: at, CompletedAt: end})
 	}

@@ -2,6 +2,7 @@ package simulator_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,19 +66,71 @@ func TestSlotsPaceAndLengthAreKept(t *testing.T) {
 }
 
 func TestACallPassesThroughItsStatesInOrder(t *testing.T) {
+	for _, c := range []struct {
+		queued   bool
+		outcomes simulator.Outcomes
+		want     string
+	}{
+		{false, simulator.Outcomes{Completed: 1}, "pending calling initiated ringing in_progress completed"},
+		{false, simulator.Outcomes{NoAnswer: 1}, "pending calling initiated ringing no_answer"},
+		{true, simulator.Outcomes{Canceled: 1}, "pending calling queued initiated ringing canceled"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a := simulator.New(simulator.Options{PerHour: -1, PerMinute: -1})
+			id := a.Add(simulator.Campaign{
+				Recipients: 1, DialEvery: time.Second, CallLength: time.Minute, Outcomes: c.outcomes, Queued: c.queued,
+			})
+			var seen []string
+			for range 1800 {
+				time.Sleep(200 * time.Millisecond)
+				seen = append(seen, get(t, a, id).Recipients[0].Status)
+			}
+			if got := strings.Join(slices.Compact(seen), " "); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestACanceledCallHasNoEndAndIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.New(simulator.Options{PerHour: -1, PerMinute: -1})
-		id := a.Add(simulator.Campaign{
-			Recipients: 1, DialEvery: time.Second, CallLength: time.Minute, Outcomes: simulator.Outcomes{Completed: 1},
-		})
-		var seen []string
-		for range 3600 {
-			time.Sleep(100 * time.Millisecond)
-			seen = append(seen, get(t, a, id).Recipients[0].Status)
+		c := brisk(200)
+		c.Outcomes = simulator.Outcomes{Completed: 1, Canceled: 1}
+		c.UpdatedAt = time.Now()
+		moving := a.Add(c)
+		c.Status = "completed"
+		c.CreatedAt, c.CompletedAt = time.Now().Add(-time.Hour), time.Now()
+		past := a.Add(c)
+		before := get(t, a, moving)
+		for before.Batch.Status == "running" {
+			time.Sleep(time.Second)
+			p := get(t, a, moving)
+			if p.count("completed") == before.count("completed") && p.Batch != before.Batch && p.Batch.Status == "running" {
+				t.Errorf("%d canceled: %+v became %+v", p.count("canceled"), before.Batch, p.Batch)
+			}
+			before = p
 		}
-		want := []string{"pending", "calling", "initiated", "ringing", "in_progress", "completed"}
-		if seen = slices.Compact(seen); !slices.Equal(seen, want) {
-			t.Errorf("got %v, want %v", seen, want)
+		for _, id := range []string{moving, past} {
+			p := get(t, a, id)
+			completed, canceled := p.count("completed"), p.count("canceled")
+			if canceled < 70 || completed+canceled != 200 || p.Batch.Completed != completed || p.Batch.Failed != 0 {
+				t.Errorf("%+v with %d canceled and %d completed", p.Batch, canceled, completed)
+			}
+			for _, r := range p.Recipients {
+				if r.AttemptedAt == nil || (r.CompletedAt == nil) != (r.Status == "canceled") {
+					t.Errorf("%+v", r)
+				}
+			}
+		}
+		canceled := 0
+		for _, call := range a.Calls() {
+			if call.Outcome == "canceled" {
+				canceled++
+			}
+		}
+		if n := get(t, a, moving).count("canceled") + get(t, a, past).count("canceled"); canceled != n {
+			t.Errorf("%d calls canceled, %d recipients", canceled, n)
 		}
 	})
 }

@@ -41,11 +41,12 @@ func (a *Account) Requests() []Request {
 	return out
 }
 
-// Call is a dial attempt; CompletedAt is zero and Outcome "" while it is active.
+// Call is a dial attempt; CompletedAt is zero and Outcome "" while it is active. CompletedAt is the end of a canceled
+// call too, although its recipient has no completed_at.
 type Call struct {
 	BatchID, RecipientID     string
 	AttemptedAt, CompletedAt time.Time
-	Outcome                  string // completed, failed, busy, no_answer
+	Outcome                  string // completed, failed, busy, no_answer, canceled
 }
 
 // attempt is a Call. If planned, its end is set from the start, though it may lie ahead.

@@ -20,7 +20,8 @@ func TestARecurringBatchSpawnsRunsUntilItsCap(t *testing.T) {
 			t.Errorf("after a day: %+v, runs %+v", p.Batch, p.Runs)
 		}
 		time.Sleep(24 * time.Hour)
-		if p = get(t, a, id); len(p.Runs) != 2 || p.Runs[0].StartedAt+p.Runs[1].StartedAt != "" || p.Runs[1].Status != "completed" {
+		p = get(t, a, id)
+		if len(p.Runs) != 2 || p.Runs[0].StartedAt+p.Runs[1].StartedAt != "" || p.Runs[1].Status != "completed" {
 			t.Errorf("after two days: %+v", p.Runs)
 		}
 		time.Sleep(10 * 24 * time.Hour)

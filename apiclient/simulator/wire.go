@@ -137,7 +137,7 @@ func appendText(out []byte, s string) []byte {
 // omission is the type of Omit alone, so that no JSON value equals it.
 type omission string
 
-// Omit, as the value of Set or SetRecipientKey, leaves a key out of the answer.
+// Omit as the value of Set or SetRecipientKey leaves a key out of the answer.
 const Omit omission = "omit"
 
 // overrides are JSON values that replace the true ones in answers; nil leaves the key out.
