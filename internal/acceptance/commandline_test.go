@@ -36,13 +36,13 @@ func TestOnceWritesOnePageAndItsExitCodeTellsWhetherTheListWasRead(t *testing.T)
 	}
 }
 
-func TestAVariableThatIsNoSettingIsWarnedOf(t *testing.T) {
+func TestAVariableThatIsNotASettingIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	got := execute(t, []string{
 		"MAGPIPE_API_KEYFILE=x", "MAGPIPE_COLLECTOR_MINREFRESH=1s", "MAGPIPE_APIKEY=x", "MAGPIPE_LOG_LEVEL=debug",
 		"MAGPIPE_API_TIMEOUT=3s", "MAGPIPE_EXPORTER_PORT=1", "MAGPIPE_EXPORTER_SERVICE_HOST=x", "MAGPIPE_EXPORTER_PORT_10240_TCP_ADDR=x",
 	}, "--demo", "--once")
-	if got.code != 0 || strings.Count(got.err, "is no setting") != 4 || !strings.Contains(got.err, "name=MAGPIPE_API_KEYFILE") {
+	if got.code != 0 || strings.Count(got.err, "not a setting") != 4 || !strings.Contains(got.err, "name=MAGPIPE_API_KEYFILE") {
 		t.Errorf("the exit code is %d; standard error:\n%s", got.code, got.err)
 	}
 }

@@ -54,6 +54,7 @@ func (e exporter) wait(t *testing.T) (code int) {
 		return 0
 	}
 }
+
 // outcome is how a run of the binary ended.
 type outcome struct {
 	code     int
@@ -82,7 +83,7 @@ func (o outcome) wantOneError(t *testing.T, code int, named string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(o.err, "\n"), "\n")
 	last := lines[len(lines)-1]
-	if o.code != code || strings.Count(o.err, "level=error") != 1 || !strings.HasPrefix(last, "level=error ") {
+	if o.code != code || strings.Count(o.err, "level=error") != 1 || !strings.Contains(last, " level=error ") {
 		t.Errorf("the exit code is %d, want %d with one error; standard error:\n%s", o.code, code, o.err)
 	}
 	if _, message, _ := strings.Cut(last, "msg="); !strings.Contains(message, named) {

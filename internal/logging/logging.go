@@ -1,0 +1,82 @@
+// Package logging sets up the log: go-kit/log writes it, slog hands over to
+// go-kit/log, each line has its keys in the same order, and API keys are hidden.
+package logging
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	slogkit "github.com/tjhop/slog-gokit"
+)
+
+// Config says what is logged, and how.
+type Config struct {
+	Level  string // lowest level that is logged: debug, info, warn or error; info if it is another word
+	Format string // logfmt or json; logfmt if it is another word
+}
+
+// New makes a logger for the project's own packages, and one for packages that
+// log through slog. Both write to w, one line at a time.
+func New(w io.Writer, c Config) (log.Logger, *slog.Logger) {
+	w = log.NewSyncWriter(masked{w})
+	encoder := log.NewLogfmtLogger(w)
+	if c.Format == "json" {
+		encoder = log.NewJSONLogger(w)
+	}
+	base := ordered{encoder}
+	filtered := level.NewFilter(base, level.Allow(level.ParseDefault(c.Level, level.InfoValue())))
+	// The bridge adds level, time and caller itself, so it takes the undecorated logger.
+	bridge := slogkit.NewGoKitHandler(base, slogLevel(c.Level))
+	return log.With(filtered, timeKey, log.DefaultTimestampUTC, callerKey, log.DefaultCaller), slog.New(bridge)
+}
+
+func slogLevel(name string) slog.Level {
+	switch name {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+const (
+	timeKey   = "time"
+	callerKey = "caller"
+)
+
+// ordered writes the time, the level and the caller of a line first, in this
+// order. go-kit's levels put themselves before the context that they are given,
+// and the bridge from slog has an order of its own.
+type ordered struct{ next log.Logger }
+
+// Log passes a line on. Times are in UTC.
+func (o ordered) Log(keyvals ...any) error {
+	line := make([]any, 0, len(keyvals))
+	for _, first := range []any{timeKey, level.Key(), callerKey} {
+		if i := indexOf(keyvals, first); i >= 0 {
+			value := keyvals[i+1]
+			if at, ok := value.(time.Time); ok {
+				value = at.UTC()
+			}
+			line = append(line, first, value)
+			keyvals = append(keyvals[:i:i], keyvals[i+2:]...)
+		}
+	}
+	return o.next.Log(append(line, keyvals...)...)
+}
+
+// indexOf returns where a key is that has a value, or -1.
+func indexOf(keyvals []any, key any) int {
+	for i := 0; i+1 < len(keyvals); i += 2 {
+		if keyvals[i] == key {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,104 @@
+package logging_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"magpipe_exporter/internal/logging"
+)
+
+func TestLinesHaveOneOrderOfKeysWhoeverWritesThem(t *testing.T) {
+	t.Parallel()
+	var written strings.Builder
+	own, bridged := logging.New(&written, logging.Config{})
+	for _, err := range []error{
+		level.Warn(own).Log("msg", "one", "time_left", "2s"),
+		level.Info(own).Log("msg", "two", "action", "list"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bridged.Warn("three", "address", "127.0.0.1:1")
+	bridged.With("component", "web").Info("four")
+	slog.NewLogLogger(bridged.Handler(), slog.LevelError).Print("five")
+	order := regexp.MustCompile(`^time=\S+Z level=(warn|info|error) caller=logging_test.go:\d+ msg=\w+( [a-z_]+=\S+)?$`)
+	lines := strings.Split(strings.TrimSpace(written.String()), "\n")
+	for _, line := range lines {
+		if !order.MatchString(line) {
+			t.Errorf("this line has another order, or another caller than this file: %s", line)
+		}
+	}
+	if len(lines) != 5 {
+		t.Errorf("want five lines:\n%s", written.String())
+	}
+}
+
+// A key that comes again is a value of the message.
+func TestOnlyTheFirstOfEachKeyIsMoved(t *testing.T) {
+	t.Parallel()
+	var written strings.Builder
+	own, _ := logging.New(&written, logging.Config{})
+	if err := level.Info(own).Log("msg", "one", "caller", "Jane"); err != nil {
+		t.Fatal(err)
+	}
+	if line := strings.TrimSpace(written.String()); !strings.HasSuffix(line, "msg=one caller=Jane") {
+		t.Errorf("the line is %s", line)
+	}
+}
+
+func TestTimesAreInUTC(t *testing.T) {
+	t.Parallel()
+	var written strings.Builder
+	_, bridged := logging.New(&written, logging.Config{Format: "json"})
+	record := slog.NewRecord(time.Date(2026, 7, 1, 2, 0, 0, 0, time.FixedZone("CEST", 7200)), slog.LevelInfo, "one", 0)
+	if err := bridged.Handler().Handle(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	var line struct{ Time, Level, Msg string }
+	if err := json.Unmarshal([]byte(written.String()), &line); err != nil || line.Time != "2026-07-01T00:00:00Z" || line.Level != "info" || line.Msg != "one" {
+		t.Errorf("%v: %s", err, written.String())
+	}
+}
+
+func TestEachLevelLogsItselfAndWhatIsAboveIt(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"debug": "dDiIwWeE", "info": "iIwWeE", "warn": "wWeE", "error": "eE", "": "iIwWeE"} {
+		var written strings.Builder
+		own, bridged := logging.New(&written, logging.Config{Level: name})
+		_ = level.Debug(own).Log("msg", "d")
+		bridged.Debug("D")
+		_ = level.Info(own).Log("msg", "i")
+		bridged.Info("I")
+		_ = level.Warn(own).Log("msg", "w")
+		bridged.Warn("W")
+		_ = level.Error(own).Log("msg", "e")
+		bridged.Error("E")
+		var got strings.Builder
+		for _, m := range regexp.MustCompile(`msg=(\w)`).FindAllStringSubmatch(written.String(), -1) {
+			got.WriteString(m[1])
+		}
+		if got.String() != want {
+			t.Errorf("at level %q the messages are %s, want %s", name, got.String(), want)
+		}
+	}
+}
+
+func TestAKeyInALineIsHidden(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"logfmt", "json"} {
+		var written strings.Builder
+		own, bridged := logging.New(&written, logging.Config{Format: format})
+		_ = level.Error(own).Log("msg", "open mgp_0123456789abcdef: no such file")
+		bridged.Error("no host", "host", "mgp_0123456789abcdef")
+		if strings.Contains(written.String(), "0123456789") || strings.Count(written.String(), "hidden") != 2 {
+			t.Errorf("%s: %s", format, written.String())
+		}
+	}
+}
