@@ -70,7 +70,7 @@ func TestEveryAlertFiresInOneUnitTestAndIsSilentInAnother(t *testing.T) {
 			}
 		}
 	}
-	_, alerts := rulesOf(t)
+	_, alerts := readRules(t)
 	for _, a := range alerts {
 		if fires[a.Alert] == 0 || silent[a.Alert] == 0 {
 			t.Errorf("%s fires in %d unit tests and is silent in %d", a.Alert, fires[a.Alert], silent[a.Alert])
@@ -100,7 +100,7 @@ func TestUnitTestsOfRulesFeedWhatTheExporterExposes(t *testing.T) {
 				for _, wrong := range metrics.check(input.Series) {
 					t.Errorf("%s: %s: %s", path, test.Name, wrong)
 				}
-				for _, s := range ask(input.Series).selectors {
+				for _, s := range parse(input.Series).selectors {
 					for _, label := range append([]string{"job"}, metrics[s.name]...) {
 						if !slices.Contains(s.labels, label) {
 							t.Errorf("%s: %s: %s lacks its label %s", path, test.Name, input.Series, label)
@@ -115,7 +115,7 @@ func TestUnitTestsOfRulesFeedWhatTheExporterExposes(t *testing.T) {
 func TestUnitTestsOfRulesEvaluateEveryGroup(t *testing.T) {
 	t.Parallel()
 	var names []string
-	for _, g := range groups(t) {
+	for _, g := range readGroups(t) {
 		names = append(names, g.Name)
 	}
 	slices.Sort(names)

@@ -31,16 +31,13 @@ func NewSchema() (*Schema, error) {
 	return &Schema{constants: found}, nil
 }
 
-// Check names what of a dashboard, in either form, is not as Grafana's types say: a member they do not have or that is
-// missing, a value of another type, a word that is none of an enumeration, an unknown unit, a panel of an unknown type.
+// Check returns what in a dashboard does not fit Grafana's types: a member that they do not have, or that is missing, a value
+// of another type, a word outside its enumeration, an unknown unit, or a panel of an unknown type.
 func (s *Schema) Check(raw []byte) []string {
 	var members object
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return []string{err.Error()}
 	}
-	// The members of the import form that its importer takes away.
-	delete(members, "__inputs")
-	delete(members, "__requires")
 	var found []string
 	panels, _ := members["panels"].([]any)
 	for i, p := range panels {

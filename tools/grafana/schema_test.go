@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-const dashboards = "../../dashboards/grafana/"
+const dashboards = "../../dashboards/grafana/provisioning/dashboards/magpipe/"
 
 func newSchema(t *testing.T) *Schema {
 	t.Helper()
@@ -28,27 +28,24 @@ func read(t *testing.T, path string) string {
 }
 
 func TestDashboardsFitGrafanasTypes(t *testing.T) {
-	schema, found := newSchema(t), 0
-	for _, form := range []string{"provisioning/dashboards/magpipe", "import"} {
-		paths, err := filepath.Glob(dashboards + form + "/*.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range paths {
-			found++
-			for _, wrong := range schema.Check([]byte(read(t, path))) {
-				t.Errorf("%s: %s", strings.TrimPrefix(path, dashboards), wrong)
-			}
+	schema := newSchema(t)
+	paths, err := filepath.Glob(dashboards + "*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		for _, wrong := range schema.Check([]byte(read(t, path))) {
+			t.Errorf("%s: %s", filepath.Base(path), wrong)
 		}
 	}
-	if found != 6 {
-		t.Errorf("%d dashboards found, want three in two forms", found)
+	if len(paths) != 3 {
+		t.Errorf("%d dashboards found, want 3", len(paths))
 	}
 }
 
 // Each mistake is one that Grafana would pass over in silence, and show something else than was meant.
 func TestMistakesAreNamed(t *testing.T) {
-	schema, right := newSchema(t), read(t, dashboards+"provisioning/dashboards/magpipe/campaign-overview.json")
+	schema, right := newSchema(t), read(t, dashboards+"campaign-overview.json")
 	for name, mistake := range map[string]struct{ right, wrong, want string }{
 		"member of a dashboard":     {`"refresh": "30s"`, `"refreshh": "30s"`, `unexpected field 'refreshh'`},
 		"member of a panel":         {`"interval": "1m"`, `"intervall": "1m"`, `unexpected field 'intervall'`},
