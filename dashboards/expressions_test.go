@@ -13,7 +13,7 @@ import (
 // known are metrics by name, with their labels. Prometheus adds instance and job to all.
 type known map[string][]string
 
-// exposed reads the tables of the README, which other tests hold to the program, and adds the metrics of others that
+// exposed reads the tables of docs/metrics.md, which other tests hold to the program, and adds the metrics of others that
 // dashboards may use.
 func exposed(t *testing.T) known {
 	t.Helper()
@@ -24,7 +24,7 @@ func exposed(t *testing.T) known {
 	}
 	row := regexp.MustCompile("(?m)^\\| `(magpipe_\\w+)` \\| (\\w+) \\| ([^|]*) \\|")
 	quoted := regexp.MustCompile("`(\\w+)`")
-	for _, m := range row.FindAllStringSubmatch(read(t, "../README.md"), -1) {
+	for _, m := range row.FindAllStringSubmatch(read(t, "../docs/metrics.md"), -1) {
 		var labels []string
 		for _, label := range quoted.FindAllStringSubmatch(m[3], -1) {
 			labels = append(labels, label[1])
@@ -36,7 +36,7 @@ func exposed(t *testing.T) known {
 		}
 	}
 	if len(metrics) < 40 {
-		t.Fatalf("the README has %d metrics: were its tables read?", len(metrics))
+		t.Fatalf("docs/metrics.md has %d metrics: were its tables read?", len(metrics))
 	}
 	return metrics
 }

@@ -183,3 +183,17 @@ func TestRunbooksNameWhatExists(t *testing.T) {
 		}
 	}
 }
+
+func TestQueriesOfTheGuideUseWhatExists(t *testing.T) {
+	t.Parallel()
+	series := recorded(t)
+	queries := regexp.MustCompile("(?s)```promql\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
+	if len(queries) == 0 {
+		t.Error("there are no queries")
+	}
+	for _, m := range queries {
+		for _, wrong := range series.check(m[1]) {
+			t.Errorf("%s: %s", m[1], wrong)
+		}
+	}
+}

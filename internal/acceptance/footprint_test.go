@@ -14,16 +14,16 @@ import (
 // Far below the limits under deploy/, whatever the machine.
 const residentMegabytes = 96
 
-// footprint is what the README tells of the series of an account.
+// footprint is what docs/scaling.md says of the series of an account.
 type footprint struct {
 	account, batch int         // of a batch: running, with calls that ended and calls under way
 	series, whole  map[int]int // by running batches; whole is with those of Go and the process
 	thousand       int         // of a thousand accounts with ten running batches each
 }
 
-func footprintInREADME(t *testing.T) footprint {
+func footprintInDocs(t *testing.T) footprint {
 	t.Helper()
-	readme := strings.Join(strings.Fields(readFile(t, "README.md")), " ")
+	page := strings.Join(strings.Fields(readFile(t, "docs/scaling.md")), " ")
 	number := func(digits string) int {
 		n, err := strconv.Atoi(strings.ReplaceAll(digits, " ", ""))
 		if err != nil {
@@ -32,20 +32,20 @@ func footprintInREADME(t *testing.T) footprint {
 		return n
 	}
 	told := footprint{series: map[int]int{}, whole: map[int]int{}}
-	for _, row := range regexp.MustCompile(`\| (\d+) \| (\d+) \| (\d+) \| \d+ MB \|`).FindAllStringSubmatch(readme, -1) {
+	for _, row := range regexp.MustCompile(`\| (\d+) \| (\d+) \| (\d+) \| \d+ MB \|`).FindAllStringSubmatch(page, -1) {
 		told.series[number(row[1])], told.whole[number(row[1])] = number(row[2]), number(row[3])
 	}
-	sum := regexp.MustCompile(`That is (\d+) series and (\d+) for each running batch\..* and to ([\d ]+) series:`).FindStringSubmatch(readme)
+	sum := regexp.MustCompile(`That is (\d+) series, and (\d+) for each running batch\..* come to ([\d ]+) series,`).FindStringSubmatch(page)
 	if len(told.series) == 0 || sum == nil {
-		t.Fatal("the README no longer tells what an account costs")
+		t.Fatal("docs/scaling.md does not say what an account costs")
 	}
 	told.account, told.batch, told.thousand = number(sum[1]), number(sum[2]), number(sum[3])
 	return told
 }
 
-func TestREADMEAgreesWithItselfOnWhatAnAccountCosts(t *testing.T) {
+func TestFiguresOfAnAccountsSeriesAgree(t *testing.T) {
 	t.Parallel()
-	told := footprintInREADME(t)
+	told := footprintInDocs(t)
 	ofGo := told.whole[10] - told.series[10]
 	for running, series := range told.series {
 		if want := told.account + told.batch*running; series != want || told.whole[running] != want+ofGo {
@@ -59,7 +59,7 @@ func TestREADMEAgreesWithItselfOnWhatAnAccountCosts(t *testing.T) {
 
 func TestWhatAnAccountCostsInSeriesAndMemory(t *testing.T) {
 	t.Parallel()
-	told := footprintInREADME(t)
+	told := footprintInDocs(t)
 	for running, want := range told.series {
 		t.Run(fmt.Sprintf("%d running batches", running), func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +85,7 @@ func TestWhatAnAccountCostsInSeriesAndMemory(t *testing.T) {
 			megabytes := page["process_resident_memory_bytes"] / 1e6
 			t.Logf("%3d running: %5d series, %d with those of Go, %.1f MB resident", running, series, len(page), megabytes)
 			if series != want {
-				t.Errorf("%d series, the README has %d: mend its table, and the %d + %d × %d below it", series, want, told.account, told.batch, running)
+				t.Errorf("%d series, docs/scaling.md has %d: correct its table, and the %d + %d × %d below it", series, want, told.account, told.batch, running)
 			}
 			if megabytes > residentMegabytes {
 				t.Errorf("%.1f MB are resident, want at most %d", megabytes, residentMegabytes)
