@@ -152,7 +152,7 @@ func TestEveryAlertHasASeverityAndARunbook(t *testing.T) {
 		if url := a.Annotations["runbook_url"]; url != want {
 			t.Errorf("%s: runbook_url is %q, want %q", a.Alert, url, want)
 		}
-		for _, part := range []string{"**Meaning.** ", "**Check.** ", "**Do.** "} {
+		for _, part := range []string{"**Meaning.**", "**Check.**", "**Do.**"} {
 			if !strings.Contains(sections[a.Alert], "\n"+part) {
 				t.Errorf("%s: the runbook has no %s", a.Alert, part)
 			}
