@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -21,6 +22,20 @@ func TestEachLineOfTheLogHasItsKeysInOneOrder(t *testing.T) {
 	for line := range strings.Lines(p.Log()) {
 		if !order.MatchString(line) {
 			t.Errorf("this line has another order: %s", line)
+		}
+	}
+}
+
+func TestABlankAroundTheURLIsTrimmed(t *testing.T) {
+	t.Parallel()
+	api := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"batches":[]}`) })
+	for _, given := range []struct{ env, args []string }{
+		{args: []string{"--api.url=" + api + " "}},
+		{env: []string{"MAGPIPE_API_URL= " + api + "\r\n"}},
+	} {
+		got := execute(t, append(given.env, "MAGPIPE_API_KEY="+madeUpKey), append(given.args, "--once")...)
+		if got.code != 0 || !strings.Contains(got.out, "\nmagpipe_up 1\n") {
+			t.Errorf("%q: the exit code is %d; standard error:\n%s", given, got.code, got.err)
 		}
 	}
 }

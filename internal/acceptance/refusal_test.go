@@ -15,7 +15,7 @@ const freePort = "--web.listen-address=127.0.0.1:0"
 
 func TestWhatKeepsItFromServingExitsWith1AndOneErrorThatSaysWhat(t *testing.T) {
 	t.Parallel()
-	dir := files(t, map[string][]byte{"empty": []byte("\n")})
+	dir := files(t, map[string][]byte{"empty": []byte("\n"), "quoted": []byte(`"` + madeUpKey + `"`), "assigned": []byte("MAGPIPE_API_KEY=" + madeUpKey + "\n")})
 	empty := filepath.Join(dir, "empty")
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -29,6 +29,8 @@ func TestWhatKeepsItFromServingExitsWith1AndOneErrorThatSaysWhat(t *testing.T) {
 		{"no key", "--api.key-file", nil},
 		{"no key file", filepath.Join(dir, "missing"), []string{"--api.key-file=" + filepath.Join(dir, "missing")}},
 		{"empty key file", empty, []string{"--api.key-file=" + empty}},
+		{"key file in quotes", "--api.key-file", []string{"--api.key-file=" + filepath.Join(dir, "quoted")}},
+		{"key file with an assignment", "--api.key-file", []string{"--api.key-file=" + filepath.Join(dir, "assigned")}},
 		{"key file is a directory", dir, []string{"--api.key-file=" + dir}},
 		{"port taken", "--web.listen-address: listen tcp " + taken.Addr().String(), []string{"--demo", "--web.listen-address=" + taken.Addr().String()}},
 		{"no port", "--web.listen-address: ", []string{"--demo", "--web.listen-address=127.0.0.1"}},
@@ -39,6 +41,14 @@ func TestWhatKeepsItFromServingExitsWith1AndOneErrorThatSaysWhat(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			execute(t, nil, row.args...).wantOneError(t, 1, row.says)
+		})
+	}
+	for name, value := range map[string]string{"in quotes": "'" + madeUpKey + "'", "an assignment": "MAGPIPE_API_KEY=" + madeUpKey} {
+		t.Run("the variable holds a key "+name, func(t *testing.T) {
+			t.Parallel()
+			got := execute(t, []string{"MAGPIPE_API_KEY=" + value}, freePort)
+			got.wantOneError(t, 1, "MAGPIPE_API_KEY: the API key")
+			wantNoKey(t, name, got)
 		})
 	}
 	if runtime.GOOS == "linux" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/model"
 )
 
 // value is the value of a flag. Its errors name the flag, which kingpin's own
@@ -62,9 +63,19 @@ func count(to *int, initial string, least int) *value[int] {
 
 func duration(to *time.Duration, initial string, least time.Duration) *value[time.Duration] {
 	return &value[time.Duration]{
-		to: to, initial: initial, parse: time.ParseDuration, valid: func(d time.Duration) bool { return d >= least },
-		form: fmt.Sprintf("a duration such as 30s or 5m, of at least %v", least),
+		to: to, initial: initial, parse: parseDuration, valid: func(d time.Duration) bool { return d >= least },
+		form: fmt.Sprintf("a duration such as 30s, 5m or 1d, of at least %v", least),
 	}
+}
+
+// parseDuration takes Go's form, which has fractions, and Prometheus's, which
+// has days and weeks.
+func parseDuration(raw string) (time.Duration, error) {
+	if d, err := time.ParseDuration(raw); err == nil {
+		return d, nil
+	}
+	d, err := model.ParseDuration(raw)
+	return time.Duration(d), err
 }
 
 func toggle(to *bool, initial string) *value[bool] {
