@@ -32,11 +32,15 @@ func main() {
 func run(args []string, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // by default it would end the process
+
 	version.Version = cmp.Or(version.Version, "0.0.0-dev") // set by the linker in a release
 	settings, err := cli.Parse(program, args, out)
 	if errors.Is(err, cli.ErrAnswered) {
 		return 0
 	}
+	settings.Server.Hangups = hangups
 	settings.Collector.Logger, settings.Server.Logger = logging.New(errOut, settings.Log)
 	code := 2
 	if err == nil {

@@ -5,8 +5,72 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
+
+	"magpipe_exporter/apiclient/simulator"
 )
+
+func TestSIGHUPIsLoggedAndEndsNothing(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "--demo")
+	const line = "SIGHUP changes nothing: the key file and the web config are read again by themselves"
+	for n := 1; n <= 2; n++ {
+		if err := p.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 10*time.Second, "the signal is logged", func() bool {
+			return strings.Count(p.Log(), "level=info caller=listener.go") >= n && strings.Count(p.Log(), line) == n
+		})
+	}
+	want(t, get(t, p.url+"/metrics"), http.StatusOK, "text/plain", "\nmagpipe_up 1\n")
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.wait(t); code != 0 {
+		t.Errorf("the exit code is %d, want 0", code)
+	}
+}
+
+func TestItGetsReadyWithoutAScrapeOnceTheAPIAnswers(t *testing.T) {
+	t.Parallel()
+	account := simulator.New(simulator.Options{})
+	account.Add(simulator.Campaign{Status: "draft"})
+	var requests atomic.Int32
+	began := time.Now()
+	api := serveAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1); time.Since(began) < 3*time.Second {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		account.ServeHTTP(w, r)
+	})
+	p := start(t, []string{"MAGPIPE_API_KEY=" + madeUpKey}, "--api.url="+api)
+	eventually(t, 10*time.Second, "a request has failed", func() bool { return requests.Load() == 1 })
+	if ready := get(t, p.url+"/-/ready"); ready.status != http.StatusServiceUnavailable {
+		t.Errorf("/-/ready answers %d before a list was read", ready.status)
+	}
+	eventually(t, 40*time.Second, "it is ready", func() bool { return get(t, p.url+"/-/ready").status == http.StatusOK })
+	if n := requests.Load(); n > 3 {
+		t.Errorf("%d requests were sent, want one that failed, one for the list and one past its end", n)
+	}
+}
+
+func TestABlankAroundTheURLIsTrimmed(t *testing.T) {
+	t.Parallel()
+	api := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"batches":[]}`) })
+	for _, given := range []struct{ env, args []string }{
+		{args: []string{"--api.url=" + api + " "}},
+		{env: []string{"MAGPIPE_API_URL= " + api + "\r\n"}},
+	} {
+		got := execute(t, append(given.env, "MAGPIPE_API_KEY="+madeUpKey), append(given.args, "--once")...)
+		if got.code != 0 || !strings.Contains(got.out, "\nmagpipe_up 1\n") {
+			t.Errorf("%q: the exit code is %d; standard error:\n%s", given, got.code, got.err)
+		}
+	}
+}
 
 func TestEachLineOfTheLogHasItsKeysInOneOrder(t *testing.T) {
 	t.Parallel()
@@ -22,20 +86,6 @@ func TestEachLineOfTheLogHasItsKeysInOneOrder(t *testing.T) {
 	for line := range strings.Lines(p.Log()) {
 		if !order.MatchString(line) {
 			t.Errorf("this line has another order: %s", line)
-		}
-	}
-}
-
-func TestABlankAroundTheURLIsTrimmed(t *testing.T) {
-	t.Parallel()
-	api := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"batches":[]}`) })
-	for _, given := range []struct{ env, args []string }{
-		{args: []string{"--api.url=" + api + " "}},
-		{env: []string{"MAGPIPE_API_URL= " + api + "\r\n"}},
-	} {
-		got := execute(t, append(given.env, "MAGPIPE_API_KEY="+madeUpKey), append(given.args, "--once")...)
-		if got.code != 0 || !strings.Contains(got.out, "\nmagpipe_up 1\n") {
-			t.Errorf("%q: the exit code is %d; standard error:\n%s", given, got.code, got.err)
 		}
 	}
 }

@@ -145,8 +145,8 @@ func TestBasicAuthenticationCoversEveryEndpoint(t *testing.T) {
 	signedIn := strings.Replace(p.url, "http://", "http://prometheus:open%20sesame@", 1)
 	for _, path := range []string{"/metrics", "/-/healthy", "/-/ready", "/", "/debug/pprof/", "/debug/pprof/heap"} {
 		if a := get(t, p.url+path); a.status != http.StatusUnauthorized || strings.Contains(a.body, "magpipe") {
-			t.Errorf("%s answers a stranger with %d", path, a.status)
+			t.Errorf("%s answers a client without a password with %d", path, a.status)
 		}
-		eventually(t, 10*time.Second, path+" answers who signs in", func() bool { return get(t, signedIn+path).status == http.StatusOK })
+		eventually(t, 10*time.Second, path+" answers a client with a password", func() bool { return get(t, signedIn+path).status == http.StatusOK })
 	}
 }

@@ -117,7 +117,7 @@ func TestTheExampleWebConfigLetsInWhoHasACertificateAndAPassword(t *testing.T) {
 		defer response.Body.Close()
 		return response.StatusCode
 	}
-	stranger := newAuthority(t, t.TempDir()).issue(t, "prometheus", "")
+	unknown := newAuthority(t, t.TempDir()).issue(t, "prometheus", "")
 	known := a.issue(t, "prometheus", "")
 	for name, test := range map[string]struct {
 		client []tls.Certificate
@@ -127,7 +127,7 @@ func TestTheExampleWebConfigLetsInWhoHasACertificateAndAPassword(t *testing.T) {
 		"certificate and password":    {[]tls.Certificate{known}, "prometheus", http.StatusOK},
 		"certificate only":            {[]tls.Certificate{known}, "", http.StatusUnauthorized},
 		"no certificate":              {nil, "prometheus", 0},
-		"another's certificate":       {[]tls.Certificate{stranger}, "prometheus", 0},
+		"another's certificate":       {[]tls.Certificate{unknown}, "prometheus", 0},
 		"certificate, another's name": {[]tls.Certificate{known}, "grafana", http.StatusUnauthorized},
 	} {
 		eventually(t, 10*time.Second, name, func() bool { return ask(test.client, test.user) == test.want })

@@ -23,10 +23,10 @@ import (
 
 // Settings are what the flags and the environment say.
 type Settings struct {
-	Collector collector.Config // without Budget, Key and Logger
+	Collector collector.Config // without Budget, Key, Logger and Hangups
 	Limits    apiclient.Limits // of the budget
 	Key       apiclient.KeySource
-	Server    web.Server // without Name, Collector and Logger
+	Server    web.Server // without Name, Collector, Logger and Hangups
 	Log       logging.Config
 	Demo      bool // use a simulated account
 

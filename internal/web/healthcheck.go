@@ -17,23 +17,23 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
-// healthcheckPatience is for all listeners together. It is shorter than what
-// container runtimes wait, so that the reason gets out.
-const healthcheckPatience = 5 * time.Second
+// healthcheckTimeout is for all listeners together. It is shorter than the
+// timeouts of container runtimes, so that the reason is still logged.
+const healthcheckTimeout = 5 * time.Second
 
 // Healthcheck asks each listener of a server that was started with the same
-// settings, and errs where one does not serve. It has no password and no client
-// certificate: being turned away for want of one is an answer too, and so is
-// being one client too many where the settings limit them.
+// settings, and returns an error if one does not serve. It has no password and
+// no client certificate: being refused for lack of one counts as an answer, and
+// so does being refused by the rate limit of the settings.
 func (s *Server) Healthcheck(ctx context.Context) error {
 	if s.Web.WebSystemdSocket != nil && *s.Web.WebSystemdSocket {
-		return errors.New("--healthcheck can't know the sockets of --web.systemd-socket: give it their address as --web.listen-address instead")
+		return errors.New("--healthcheck cannot know the sockets of --web.systemd-socket: give it their address as --web.listen-address instead")
 	}
 	config, err := webConfig(*s.Web.WebConfigFile)
 	if err != nil {
 		return fmt.Errorf("--web.config.file=%s: %w", *s.Web.WebConfigFile, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthcheckPatience)
+	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
 	for _, address := range *s.Web.WebListenAddresses {
 		if err := ask(ctx, address, config); err != nil {
@@ -43,7 +43,7 @@ func (s *Server) Healthcheck(ctx context.Context) error {
 	return nil
 }
 
-// webConfig is what a server with this web config goes by; without one, nothing.
+// webConfig reads a web config file; "" is an empty one.
 func webConfig(path string) (toolkit.Config, error) {
 	var config toolkit.Config
 	if err := toolkit.Validate(path); err != nil || path == "" {
@@ -60,7 +60,7 @@ func webConfig(path string) (toolkit.Config, error) {
 // gives will do: the port may be another program's.
 func ask(ctx context.Context, address string, config toolkit.Config) error {
 	if strings.HasPrefix(address, "vsock://") {
-		return errors.New("it can't ask a vsock address")
+		return errors.New("it cannot ask a vsock address")
 	}
 	if _, port, err := net.SplitHostPort(address); err != nil || port == "0" || port == "" {
 		return errors.New("it needs an address with a fixed port")
@@ -73,7 +73,7 @@ func ask(ctx context.Context, address string, config toolkit.Config) error {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		},
 		TLSClientConfig: &tls.Config{
-			InsecureSkipVerify: true, //nolint:gosec // it talks to itself, under a name that the certificate need not have, and tells nothing
+			InsecureSkipVerify: true, //nolint:gosec // it talks to itself, under a name that need not be in the certificate, and sends nothing secret
 			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				wanted.Store(true)
 				return &tls.Certificate{}, nil

@@ -6,12 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// What a client gets. Nobody holds a connection, or what serves it, for longer.
+// Limits for clients. None can hold a connection, or what serves it, for longer.
 const (
 	maxHeader    = 64 << 10
 	readTimeout  = 10 * time.Second // for the TLS handshake, and for a request with its body
@@ -20,8 +21,7 @@ const (
 	drainTimeout = 4 * time.Second  // at the end: a stop takes less than 5 s, whatever the clients do
 )
 
-// HTTPServer serves every endpoint and holds its clients to limits, once it is
-// given a listener.
+// HTTPServer returns a server of every endpoint, with limits for its clients.
 func (s *Server) HTTPServer() (*http.Server, error) {
 	handler, err := s.Handler()
 	if err != nil {
@@ -41,8 +41,9 @@ func (s *Server) HTTPServer() (*http.Server, error) {
 	}, nil
 }
 
-// ListenAndServe starts with a refresh and serves until the context is done.
-// Scrapes that are running then have 4 s to end.
+// ListenAndServe serves until the context is done. It refreshes from the start
+// on, until a batch list has been read, so that it gets ready without a scrape.
+// Scrapes that are running at the end have 4 s to finish.
 func (s *Server) ListenAndServe(ctx context.Context) error {
 	if err := toolkit.Validate(*s.Web.WebConfigFile); err != nil {
 		oneLine := strings.Join(strings.Fields(err.Error()), " ") // YAML has one for each of its errors
@@ -52,17 +53,30 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Collector.Begin()
+	refreshing, stopRefreshing := context.WithCancel(ctx)
+	var refreshes sync.WaitGroup
+	refreshes.Go(func() { s.refreshUntilReady(refreshing) })
+	defer refreshes.Wait()
+	defer stopRefreshing()
 	failed := make(chan error, 1)
 	go func() { failed <- toolkit.ListenAndServe(server, s.Web, s.Logger) }()
-	select {
-	case err := <-failed:
-		if *s.Web.WebSystemdSocket {
-			return fmt.Errorf("--web.systemd-socket: %w", err)
+	for {
+		select {
+		case err := <-failed:
+			if *s.Web.WebSystemdSocket {
+				return fmt.Errorf("--web.systemd-socket: %w", err)
+			}
+			return fmt.Errorf("--web.listen-address: %w", err)
+		case <-s.Hangups:
+			s.Logger.Info("SIGHUP changes nothing: the key file and the web config are read again by themselves")
+		case <-ctx.Done():
+			return s.stop(ctx, server)
 		}
-		return fmt.Errorf("--web.listen-address: %w", err)
-	case <-ctx.Done():
 	}
+}
+
+// stop lets running scrapes finish with what is known.
+func (s *Server) stop(ctx context.Context, server *http.Server) error {
 	s.Logger.Info("Stopping, running scrapes are answered with what is known")
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
@@ -71,4 +85,22 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 		return server.Close()
 	}
 	return nil
+}
+
+// retryInterval is between two refreshes that nobody asked for. It is above the
+// default of --collector.min-refresh.
+const retryInterval = 15 * time.Second
+
+func (s *Server) refreshUntilReady(ctx context.Context) {
+	for {
+		s.Collector.Refresh(ctx)
+		if s.Collector.Ready() == nil {
+			return
+		}
+		select {
+		case <-time.After(retryInterval):
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type Server struct {
 	Profiles      bool          // serve profiles of the process under /debug/pprof/
 	Web           *toolkit.FlagConfig
 	Logger        *slog.Logger
+	Hangups       <-chan os.Signal // each is logged; may be nil
 }
 
 // pathForm is a path without what the pattern of a mux would read otherwise.

@@ -3,6 +3,7 @@ package web_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -101,6 +102,36 @@ func TestReadyIsToldApartFromHealthyAndNeitherSpendsARequest(t *testing.T) {
 		<-s.Collector.Begin()
 		if answer, _ := get(t, s, "/-/ready", nil); answer.Code != http.StatusOK {
 			t.Errorf("ready answers %d after a list was read", answer.Code)
+		}
+	})
+}
+
+func TestItRefreshesEach15sUntilAListWasRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := simulator.New(simulator.Options{})
+		account.Add(simulator.Campaign{Status: "draft"})
+		account.Inject(simulator.Fault{Status: 502, Times: 3})
+		s, began := server(t, account), time.Now()
+		web.RefreshUntilReady(s, t.Context())
+		if took := time.Since(began); took != 45*time.Second || s.Collector.Ready() != nil {
+			t.Errorf("it took %v to get ready, want 45 s: %v", took, s.Collector.Ready())
+		}
+	})
+}
+
+func TestItRefreshesWithinTheBudgetUntilTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := simulator.New(simulator.Options{})
+		account.Inject(simulator.Fault{Status: 502})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+		defer cancel()
+		s, began := server(t, account), time.Now()
+		web.RefreshUntilReady(s, ctx)
+		if took := time.Since(began); took != 2*time.Hour {
+			t.Errorf("it gave up after %v", took)
+		}
+		if n := len(account.Requests()); n < 200 || n > 500 {
+			t.Errorf("%d requests in two hours, want one each 15 s at most, and no long pause", n)
 		}
 	})
 }

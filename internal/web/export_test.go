@@ -1,0 +1,4 @@
+package web
+
+// RefreshUntilReady is what ListenAndServe does beside serving.
+var RefreshUntilReady = (*Server).refreshUntilReady
