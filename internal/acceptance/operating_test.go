@@ -58,6 +58,44 @@ func TestItGetsReadyWithoutAScrapeOnceTheAPIAnswers(t *testing.T) {
 	}
 }
 
+func TestTheExportersOwnMetricsCanBeLeftOut(t *testing.T) {
+	t.Parallel()
+	const leaveOut = "--web.disable-exporter-metrics"
+	with, without := start(t, nil, "--demo"), start(t, nil, "--demo", leaveOut)
+	for name, page := range map[string]string{
+		"the page":             get(t, without.url+"/metrics").body,
+		"the OpenMetrics page": get(t, without.url+"/metrics", "Accept: application/openmetrics-text; version=1.0.0").body,
+		"the page of --once":   execute(t, nil, "--demo", "--once", leaveOut).out,
+		"the page without it":  get(t, with.url+"/metrics").body,
+	} {
+		all := !strings.HasPrefix(name, "the page without")
+		for _, prefix := range []string{"go_", "process_", "promhttp_"} {
+			if left := !strings.Contains(page, "\n"+prefix); left != all {
+				t.Errorf("%s: %s* is left out: %t, want %t", name, prefix, left, all)
+			}
+		}
+		if !strings.Contains(page, "\nmagpipe_exporter_build_info{") || !strings.Contains(page, "\nmagpipe_up 1") {
+			t.Errorf("%s lacks metrics of the account", name)
+		}
+	}
+}
+
+// In OpenMetrics a counter is called what is before its _total.
+func TestNoTwoFamiliesOfAnOpenMetricsPageHaveOneName(t *testing.T) {
+	t.Parallel()
+	page := get(t, start(t, nil, "--demo").url+"/metrics", "Accept: application/openmetrics-text; version=1.0.0").body
+	seen := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) `).FindAllStringSubmatch(page, -1) {
+		if seen[m[1]] {
+			t.Errorf("two families are called %s", m[1])
+		}
+		seen[m[1]] = true
+	}
+	if !seen["go_memstats_alloc_bytes"] || !seen["go_memstats_heap_alloc_bytes"] {
+		t.Error("the page lacks the allocations")
+	}
+}
+
 func TestABlankAroundTheURLIsTrimmed(t *testing.T) {
 	t.Parallel()
 	api := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"batches":[]}`) })

@@ -23,7 +23,7 @@ import (
 
 // Settings are what the flags and the environment say.
 type Settings struct {
-	Collector collector.Config // without Budget, Key, Logger and Hangups
+	Collector collector.Config // without Budget, Key and Logger
 	Limits    apiclient.Limits // of the budget
 	Key       apiclient.KeySource
 	Server    web.Server // without Name, Collector, Logger and Hangups
@@ -71,6 +71,7 @@ func AddFlags(app *kingpin.Application) *Settings {
 	app.Flag("healthcheck", "Ask the exporter that was started with the same --web flags: exit 0 if it serves, 1 if not.").BoolVar(&s.Healthcheck)
 	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.Server.Path)
 	app.Flag("web.enable-pprof", "Serve profiles of the process under /debug/pprof/.").BoolVar(&s.Server.Profiles)
+	app.Flag("web.disable-exporter-metrics", "Leave out go_*, process_* and promhttp_*.").BoolVar(&s.Server.DisableExporterMetrics)
 	s.Server.Web = webflag.AddFlags(app, ":10240")
 	add(app.Flag("log.level", "Lowest level to log."), choice(&s.Log.Level, "info", "debug", "info", "warn", "error"))
 	add(app.Flag("log.format", "Format of log lines."), choice(&s.Log.Format, "logfmt", "logfmt", "json"))

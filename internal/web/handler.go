@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/klauspost/compress/gzip"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -19,18 +20,11 @@ import (
 // Handler serves every endpoint. It answers GET and HEAD.
 func (s *Server) Handler() (http.Handler, error) {
 	registry, mux := s.registry(), http.NewServeMux()
-	exposition := promhttp.HandlerFor(s.whole(registry), promhttp.HandlerOpts{
-		ErrorLog:           slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
-		Registry:           registry,
-		EnableOpenMetrics:  true,
-		DisableCompression: true,
-	})
-	// At this level gzip costs half of what it does at promhttp's, for pages a twentieth larger.
-	compressed, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.EnableZstd(false))
+	exposition, err := s.exposition(registry)
 	if err != nil {
-		return nil, fmt.Errorf("set up the compression: %w", err)
+		return nil, err
 	}
-	mux.Handle("GET "+s.Path, promhttp.InstrumentMetricHandler(registry, s.refreshFirst(compressed(exposition))))
+	mux.Handle("GET "+s.Path, exposition)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "healthy") })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if err := s.Collector.Ready(); err != nil {
@@ -49,7 +43,29 @@ func (s *Server) Handler() (http.Handler, error) {
 		}
 		mux.Handle("GET /{$}", landing)
 	}
-	return guarded(mux), nil
+	return withSecurityHeaders(mux), nil
+}
+
+// exposition refreshes and answers with the metrics.
+func (s *Server) exposition(registry *prometheus.Registry) (http.Handler, error) {
+	options := promhttp.HandlerOpts{
+		ErrorLog:           slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
+		EnableOpenMetrics:  true,
+		DisableCompression: true,
+	}
+	if !s.DisableExporterMetrics {
+		options.Registry = registry
+	}
+	// At this level gzip costs half of what it does at promhttp's, for pages a twentieth larger.
+	compressed, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.EnableZstd(false))
+	if err != nil {
+		return nil, fmt.Errorf("set up the compression: %w", err)
+	}
+	handler := s.refreshFirst(compressed(promhttp.HandlerFor(s.gatherer(registry), options)))
+	if s.DisableExporterMetrics {
+		return handler, nil
+	}
+	return promhttp.InstrumentMetricHandler(registry, handler), nil
 }
 
 func (s *Server) landingPage() (http.Handler, error) {
@@ -75,9 +91,10 @@ func addProfiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+profilesPath+"trace", pprof.Trace)
 }
 
-// guarded tells browsers to run nothing, frame nothing and guess nothing. What
-// the web config file sets instead stays. The landing page has its style inside.
-func guarded(next http.Handler) http.Handler {
+// withSecurityHeaders tells browsers to run nothing, frame nothing and guess
+// nothing, except where the web config file sets the headers. The landing page
+// has its style inside.
+func withSecurityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, header := range [][2]string{
 			{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
@@ -99,13 +116,13 @@ func answer(w http.ResponseWriter, status int, line string) {
 	_, _ = fmt.Fprintln(w, line) // a client that has left needs no answer
 }
 
-// refreshFirst has a refresh come before the exposition, and waits for it until
-// the scrape's own deadline.
+// refreshFirst refreshes before each scrape, and waits until the scrape's own
+// deadline.
 func (s *Server) refreshFirst(exposition http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), patience(r, s.TimeoutOffset))
+		ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r, s.TimeoutOffset))
 		defer cancel()
-		// The wait is not the client's. These err where there is no connection, so that nobody can be slow.
+		// The wait is not the client's. These fail if there is no connection, where no client can be slow.
 		connection := http.NewResponseController(w)
 		_ = connection.SetWriteDeadline(time.Time{})
 		s.Collector.Refresh(ctx)
@@ -114,14 +131,14 @@ func (s *Server) refreshFirst(exposition http.Handler) http.Handler {
 	})
 }
 
-const defaultPatience = 10 * time.Second
+const defaultScrapeTimeout = 10 * time.Second // without a header that says otherwise
 
-// patience is how long a scrape may wait: its timeout less the offset, but at
-// least half of it.
-func patience(r *http.Request, offset time.Duration) time.Duration {
+// scrapeTimeout is how long a scrape may wait: what Prometheus sends as its
+// timeout, less the offset, but at least half of it.
+func scrapeTimeout(r *http.Request, offset time.Duration) time.Duration {
 	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
 	if err != nil || !(seconds > 0) || seconds > time.Hour.Seconds() {
-		return defaultPatience
+		return defaultScrapeTimeout
 	}
 	timeout := time.Duration(seconds * float64(time.Second))
 	return max(timeout-offset, timeout/2)

@@ -1,6 +1,5 @@
-// Package web serves what a Collector knows: over HTTP with the landing
-// page and the health endpoints beside it, or once to a writer. It is apart
-// from the collector so that only this package and main know exporter-toolkit.
+// Package web serves what a Collector knows: over HTTP, with a landing page and
+// health endpoints beside it, or once to a writer.
 package web
 
 import (
@@ -36,14 +35,16 @@ type Server struct {
 	Web           *toolkit.FlagConfig
 	Logger        *slog.Logger
 	Hangups       <-chan os.Signal // each is logged; may be nil
+
+	DisableExporterMetrics bool // leave out go_*, process_* and promhttp_*
 }
 
-// pathForm is a path without what the pattern of a mux would read otherwise.
+// pathForm is a path that means the same as the pattern of a mux.
 var pathForm = regexp.MustCompile(`^/(\w[\w.~-]*/?)*$`)
 
 const profilesPath = "/debug/pprof/"
 
-// Check errs on a setting that makes no sense, and names it as its flag does.
+// Check returns an error that names the flag if a setting makes no sense.
 func (s *Server) Check() error {
 	if !pathForm.MatchString(s.Path) {
 		return fmt.Errorf("--web.telemetry-path must be a path such as /metrics, not under /-/, got %q", s.Path)
@@ -54,11 +55,11 @@ func (s *Server) Check() error {
 	return nil
 }
 
-// WriteOnce refreshes, and writes the exposition as text. It errs where the
-// batch list could not be read, after writing what there is.
+// WriteOnce refreshes, and writes the exposition as text. If the batch list
+// could not be read, it writes what there is and then returns an error.
 func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 	s.Collector.Refresh(ctx)
-	families, err := s.whole(s.registry()).Gather()
+	families, err := s.gatherer(s.registry()).Gather()
 	if err != nil {
 		return fmt.Errorf("gather the metrics: %w", err)
 	}
@@ -76,20 +77,24 @@ func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 
 func (s *Server) registry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		versioncollector.NewCollector(s.Name),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
+	registry.MustRegister(versioncollector.NewCollector(s.Name))
+	if !s.DisableExporterMetrics {
+		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
 	return registry
 }
 
-// whole joins what the collector knows with what the process says of itself. The
-// two have no name in common. The collector is not in the registry because that
-// would check and sort all of its series anew at each scrape.
-func (s *Server) whole(process *prometheus.Registry) prometheus.GathererFunc {
+// OpenMetrics calls a counter what is before its _total, which is the name of
+// this gauge. go_memstats_heap_alloc_bytes has the same value.
+const ambiguous = "go_memstats_alloc_bytes"
+
+// gatherer joins the metrics of the collector and those of the process, which
+// have no name in common. The collector is not in the registry because that
+// would check and sort all of its series again at each scrape.
+func (s *Server) gatherer(process *prometheus.Registry) prometheus.GathererFunc {
 	return func() ([]*dto.MetricFamily, error) {
 		families, err := process.Gather()
+		families = slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == ambiguous })
 		more, failed := s.Collector.Gather()
 		families = append(families, more...)
 		slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
