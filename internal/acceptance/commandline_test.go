@@ -79,6 +79,7 @@ func TestWrongCommandLineExitsWith2AndOneLineThatNamesTheFlag(t *testing.T) {
 		{arg: "--collector.window-timezone=Nowhere/City"},
 		{arg: "--scrape.timeout-offset=-1s"},
 		{arg: "--web.telemetry-path=metrics"},
+		{arg: "--web.listen-address="},
 		{arg: "--log.level=loud"},
 		{arg: "--log.format=xml"},
 		{env: "MAGPIPE_DEMO=maybe", named: "--demo"},

@@ -149,7 +149,7 @@ func TestProfilesAreServedWhereAskedFor(t *testing.T) {
 			t.Errorf("%s is answered %d, with %d bytes", path, a.status, len(a.body))
 		}
 	}
-	want(t, get(t, with.url+"/"), http.StatusOK, "text/html", `href="/debug/pprof/heap"`)
+	want(t, get(t, with.url+"/"), http.StatusOK, "text/html", `href="./debug/pprof/heap"`)
 }
 
 func TestAStopTakesLessThan5sWhateverTheClientsDo(t *testing.T) {

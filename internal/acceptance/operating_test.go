@@ -3,6 +3,9 @@ package acceptance
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -93,6 +96,38 @@ func TestNoTwoFamiliesOfAnOpenMetricsPageHaveOneName(t *testing.T) {
 	}
 	if !seen["go_memstats_alloc_bytes"] || !seen["go_memstats_heap_alloc_bytes"] {
 		t.Error("the page lacks the allocations")
+	}
+}
+
+func TestTheLandingPagesLinksWorkBehindAPath(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "--demo", "--web.enable-pprof", "--web.telemetry-path=/internal/metrics")
+	exporter, err := url.Parse(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(http.StripPrefix("/calls", httputil.NewSingleHostReverseProxy(exporter)))
+	t.Cleanup(proxy.Close)
+	base, err := url.Parse(proxy.URL + "/calls/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, get(t, p.url+"/nowhere"), http.StatusNotFound, "", "")
+	links := regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(get(t, base.String()).body, -1)
+	followed := 0
+	for _, m := range links {
+		link, err := base.Parse(strings.ReplaceAll(m[1], "seconds=60", "seconds=1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if link.Host != base.Host {
+			continue
+		}
+		followed++
+		eventually(t, 10*time.Second, m[1]+" leads somewhere", func() bool { return get(t, link.String()).status == http.StatusOK })
+	}
+	if followed != 5 {
+		t.Errorf("%d links were followed, want 5: %v", followed, links)
 	}
 }
 

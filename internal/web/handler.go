@@ -68,8 +68,13 @@ func (s *Server) exposition(registry *prometheus.Registry) (http.Handler, error)
 	return promhttp.InstrumentMetricHandler(registry, handler), nil
 }
 
+// here makes the links of the landing page relative, so that they work behind
+// a proxy that serves the exporter under a path of its own.
+const here = "./"
+
 func (s *Server) landingPage() (http.Handler, error) {
-	return toolkit.NewLandingPage(toolkit.LandingConfig{
+	page, err := toolkit.NewLandingPage(toolkit.LandingConfig{
+		RoutePrefix: here,
 		Name:        s.Name,
 		Description: "Batch calls of a Magpipe account",
 		Version:     version.Info(),
@@ -80,6 +85,11 @@ func (s *Server) landingPage() (http.Handler, error) {
 			{Address: "/-/ready", Text: "Ready", Description: "whether a batch list has been read"},
 		},
 	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.URL.Path = here // the page answers at its prefix only
+		page.ServeHTTP(w, r)
+	}), err
 }
 
 // addProfiles adds what net/http/pprof would add to the default mux.

@@ -52,6 +52,9 @@ func (s *Server) Check() error {
 	if s.Profiles && strings.HasPrefix(s.Path, profilesPath) {
 		return fmt.Errorf("--web.telemetry-path must not be under %s with --web.enable-pprof, got %q", profilesPath, s.Path)
 	}
+	if slices.Contains(*s.Web.WebListenAddresses, "") {
+		return errors.New("--web.listen-address must not be empty: it would listen on any port of every interface")
+	}
 	return nil
 }
 

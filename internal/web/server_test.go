@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"go.uber.org/goleak"
 
 	"magpipe_exporter/apiclient"
@@ -189,18 +190,34 @@ func TestWriteOnceErrsWhereTheListCouldNotBeReadToItsEnd(t *testing.T) {
 	})
 }
 
+func listeningOn(addresses ...string) *toolkit.FlagConfig {
+	return &toolkit.FlagConfig{WebListenAddresses: &addresses}
+}
+
+func TestAnEmptyListenAddressIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		addresses []string
+		ok        bool
+	}{{[]string{":10240"}, true}, {[]string{"127.0.0.1:0", ":1"}, true}, {[]string{""}, false}, {[]string{":10240", ""}, false}} {
+		s := web.Server{Path: "/metrics", Web: listeningOn(c.addresses...)}
+		if err := s.Check(); (err == nil) != c.ok {
+			t.Errorf("%q: %v", c.addresses, err)
+		}
+	}
+}
+
 func TestAPathThatAMuxWouldReadOtherwiseIsRefused(t *testing.T) {
 	for path, ok := range map[string]bool{
 		"/metrics": true, "/": true, "/a/b": true, "/a/": true,
 		"": false, "metrics": false, "/{x}": false, "/a b": false, "/-/ready": false, "/a?b": false, "/../a": false, "//a": false,
 	} {
-		s := web.Server{Path: path}
+		s := web.Server{Path: path, Web: listeningOn(":10240")}
 		if err := s.Check(); (err == nil) != ok {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
 	for path, ok := range map[string]bool{"/debug/pprof": true, "/debug/pprof/": false, "/debug/pprof/heap": false} {
-		profiles, plain := web.Server{Path: path, Profiles: true}, web.Server{Path: path}
+		profiles, plain := web.Server{Path: path, Profiles: true, Web: listeningOn(":10240")}, web.Server{Path: path, Web: listeningOn(":10240")}
 		if err := profiles.Check(); (err == nil) != ok || plain.Check() != nil {
 			t.Errorf("%q with profiles: %v", path, err)
 		}
