@@ -162,3 +162,26 @@ func TestEachLineOfTheLogHasItsKeysInOneOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestOnceWarnsOfWhatItHadNoBudgetToRead(t *testing.T) {
+	t.Parallel()
+	account := simulator.New(simulator.Options{PerMinute: -1, PerHour: -1})
+	for range 60 {
+		account.Add(simulator.Campaign{Recipients: 3, CreatedAt: time.Now().Add(-time.Hour), StartedAt: time.Now().Add(-time.Hour)})
+	}
+	api := serveAPI(t, account.ServeHTTP)
+	once := func(args ...string) (warning string) {
+		got := execute(t, []string{"MAGPIPE_API_KEY=" + madeUpKey}, append(args, "--once", "--api.url="+api)...)
+		if got.code != 0 {
+			t.Errorf("the exit code is %d; standard error:\n%s", got.code, got.err)
+		}
+		return regexp.MustCompile(`(?m)^.*level=warn.*--api\.requests-per-hour.*$`).FindString(got.err)
+	}
+	// Twenty requests at a start: two for the list, eighteen for batches.
+	if warning := once(); !strings.Contains(warning, "unread=42") {
+		t.Errorf("the warning is %q", warning)
+	}
+	if warning := once("--api.requests-per-minute=600", "--api.requests-per-hour=6000"); warning != "" {
+		t.Errorf("with a budget for all of them there is the warning %q", warning)
+	}
+}

@@ -58,8 +58,9 @@ func (s *Server) Check() error {
 	return nil
 }
 
-// WriteOnce refreshes, and writes the exposition as text. If the batch list
-// could not be read, it writes what there is and then returns an error.
+// WriteOnce refreshes, and writes the exposition as text. It warns of running
+// batches that were not read. If the batch list could not be read, it writes
+// what there is and then returns an error.
 func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 	s.Collector.Refresh(ctx)
 	families, err := s.gatherer(s.registry()).Gather()
@@ -74,6 +75,9 @@ func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 	}
 	if err := s.Collector.Ready(); err != nil {
 		return err
+	}
+	if unread := s.Collector.Unread(); unread > 0 {
+		s.Logger.Warn("Some running batches were not read; raise --api.requests-per-minute and --api.requests-per-hour to read more at once", "unread", unread)
 	}
 	return s.Collector.ListFailure()
 }
