@@ -15,7 +15,7 @@ import (
 // start runs a program, and stops it with the test.
 func start(t *testing.T, program string, args ...string) *process.Process {
 	t.Helper()
-	p, err := process.Start(exec.CommandContext(context.Background(), program, args...))
+	p, err := process.Start(exec.CommandContext(context.WithoutCancel(t.Context()), program, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
