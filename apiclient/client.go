@@ -115,12 +115,14 @@ func (p *Permit) spend() error {
 // void. The API cuts recipients off silently (at 1000 by default): compare their
 // number with TotalRecipients.
 //
-// It fails with a StatusError, a DecodeError, ErrTooLarge, ErrPermitUsed,
-// ErrBackoff, or an error of the network.
-func (p *Permit) Get(ctx context.Context, id string, each func(Recipient)) (Batch, error) {
-	var batch Batch
-	err := p.exchange(ctx, question{Action: ActionGet, BatchID: id}, func(doc *document) error {
-		return doc.get(id, &batch, each)
+// It fails with a StatusError, a DecodeError (also for an answer without
+// recipients, unless it says that there are 0: that is how the API tells of a
+// failed read), ErrTooLarge, ErrPermitUsed, ErrBackoff, or an error of the
+// network.
+func (p *Permit) Get(ctx context.Context, id string, each func(Recipient)) (batch Batch, err error) {
+	err = p.exchange(ctx, question{Action: ActionGet, BatchID: id}, func(doc *document) (err error) {
+		batch, err = doc.get(id, each)
+		return err
 	})
 	if err != nil {
 		return Batch{}, err

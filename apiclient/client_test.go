@@ -34,7 +34,7 @@ func TestRequestsAreWhatTheServiceAsksFor(t *testing.T) {
 			}
 		}
 	}
-	answer := `{"batches":[{"id":"a"},{"id":"b"}],"runs":[{"id":"r"}],"batch":{},"recipients":[]}`
+	answer := `{"batches":[{"id":"a"},{"id":"b"}],"runs":[{"id":"r"}],"batch":{},"recipients":[{}]}`
 	c := connect(t, apiclient.Config{Transport: tap{exactly(answer), see}, PageSize: 2, Version: "1.2.3"})
 	for _, p := range []*apiclient.Pager{c.Batches(), c.BatchesIn(apiclient.BatchRunning), c.Runs(`p"1`)} {
 		w := p.Walk()

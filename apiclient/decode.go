@@ -1,213 +1,308 @@
 package apiclient
 
 import (
-	"bytes"
-	"errors"
 	"hash/maphash"
-	"io"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
-// document is one JSON answer, read token by token. The decoder refuses bad
-// UTF-8, doubled names and nesting over 10,000 levels.
-type document struct {
-	dec  *jsontext.Decoder
-	in   *allowance
-	seed maphash.Seed
-	buf  []byte // an unquoted string, until the next one
-}
-
-func newDocument(body io.Reader, seed maphash.Seed) *document {
-	in := &allowance{r: body, total: maxBody}
-	in.refill()
-	return &document{dec: jsontext.NewDecoder(in), in: in, seed: seed}
-}
-
-func (d *document) kind() jsontext.Kind { return d.dec.PeekKind() }
-
-// skip passes over one value. SkipValue looks at what is no object and no array
-// twice; a token is read once.
-func (d *document) skip() error {
-	token, err := d.dec.ReadToken()
-	if kind := token.Kind(); kind == '{' || kind == '[' {
-		return d.leave()
+// page reads the rows of an answer to list or list_runs. All of them are held
+// until the page is read, so that it fails with ErrTooLarge if there are far more
+// than were asked for.
+func (d *document) page(asked question) ([]Batch, error) {
+	main := "batches"
+	if asked.Action == ActionListRuns {
+		main = "runs"
 	}
+	var rows []Batch
+	found := false
+	err := d.members(func(name string) error {
+		if name != main {
+			return d.other(name)
+		}
+		rows, found = nil, d.kind() == '['
+		if !found {
+			return d.skip()
+		}
+		return d.elements(func() error {
+			if len(rows) >= max(asked.Limit, mostRows) {
+				return ErrTooLarge
+			}
+			b, err := d.batch()
+			rows = append(rows, b)
+			return err
+		})
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case d.tellsError:
+		return nil, &DecodeError{Detail: string(asked.Action) + ": the answer tells an error"}
+	case !found:
+		return nil, &DecodeError{Detail: string(asked.Action) + ": the answer lacks its " + main}
+	}
+	return rows, nil
+}
+
+// get reads a whole answer to get: a batch, and each of its recipients.
+func (d *document) get(id string, each func(Recipient)) (batch Batch, err error) {
+	recipients, lists, found := 0, 0, false
+	err = d.members(func(name string) (err error) {
+		switch {
+		case name == "batch":
+			found = d.kind() == '{'
+			batch, err = d.batch()
+			return err
+		case name == "recipients" && d.kind() == '[':
+			lists++
+			return d.elements(func() error {
+				recipients++
+				return d.recipient(each)
+			})
+		}
+		return d.other(name)
+	})
+	wrong := ""
+	switch total := batch.TotalRecipients; {
+	case err != nil:
+		return Batch{}, err
+	case d.tellsError:
+		wrong = "the answer tells an error"
+	case !found || lists == 0:
+		wrong = "the answer lacks its batch or its recipients"
+	case lists > 1:
+		wrong = "the answer has more than one list of recipients" // each has been told of all
+	case batch.ID != "" && batch.ID != id:
+		wrong = "the answer is another batch"
+	case recipients == 0 && (!total.Known || total.N > 0):
+		wrong = "no recipients, though the batch may have some" // the API tells of a failed read so
+	}
+	if wrong != "" {
+		return Batch{}, &DecodeError{Detail: "get: " + wrong}
+	}
+	batch.ID = id
+	return batch, nil
+}
+
+// other passes over a member at the top that is not wanted. One of them counts:
+// some functions of the service tell an error in a 200, beside empty data.
+func (d *document) other(name string) error {
+	if name == "error" {
+		d.tellsError = d.kind() != 'n'
+	}
+	return d.skip()
+}
+
+// batch reads one row. One that is no object is a Batch without an ID: it costs
+// itself, not the page.
+func (d *document) batch() (Batch, error) {
+	b := Batch{Window: Window{Start: -1, End: -1, Days: EveryDay}}
+	if d.kind() != '{' {
+		return b, d.skip()
+	}
+	if err := d.enter(); err != nil {
+		return b, err
+	}
+	b.carried = memberAny
+	for d.kind() != '}' {
+		name, err := d.name()
+		if err == nil {
+			err = d.batchMember(name, &b)
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	b.Window.Unknown = b.misread != 0
+	return b, d.leave()
+}
+
+// batchMember reads one member of a row. Of several with one name the last counts.
+func (d *document) batchMember(name []byte, b *Batch) (err error) {
+	member := memberSet(0)
+	switch string(name) {
+	case "id":
+		b.ID, err = d.text()
+	case "name":
+		member = memberName
+		b.Name, err = d.text()
+	case "status":
+		err = d.batchStatus(b)
+	case "parent_batch_id":
+		member = memberParentID
+		b.ParentID, err = d.text()
+	case "recurrence_type":
+		member = memberRecurrence
+		b.Recurrence, err = d.text()
+	case "total_recipients":
+		member = memberTotalRecipients
+		b.TotalRecipients, err = d.count(&b.Odd)
+	case "completed_count":
+		member = memberCompletedCount
+		b.CompletedCount, err = d.count(&b.Odd)
+	case "failed_count":
+		member = memberFailedCount
+		b.FailedCount, err = d.count(&b.Odd)
+	case "max_concurrency":
+		member = memberMaxConcurrency
+		b.MaxConcurrency, err = d.count(&b.Odd)
+	case "reserved_concurrency":
+		member = memberReservedConcurrency
+		b.ReservedConcurrency, err = d.count(&b.Odd)
+	case "recurrence_run_count":
+		member = memberRecurrenceRuns
+		b.RecurrenceRuns, err = d.count(&b.Odd)
+	case "recurrence_max_runs":
+		member = memberRecurrenceMaxRuns
+		b.RecurrenceMaxRuns, err = d.count(&b.Odd)
+	case "window_start_time":
+		member = memberWindowStart
+		b.Window.Start, err = d.clock(b, member)
+	case "window_end_time":
+		member = memberWindowEnd
+		b.Window.End, err = d.clock(b, member)
+	case "window_days":
+		member = memberWindowDays
+		b.Window.Days, err = d.days(b)
+	case "created_at":
+		member = memberCreatedAt
+		b.CreatedAt, err = d.timestamp(&b.Odd)
+	case "scheduled_at":
+		member = memberScheduledAt
+		b.ScheduledAt, err = d.timestamp(&b.Odd)
+	case "started_at":
+		member = memberStartedAt
+		b.StartedAt, err = d.timestamp(&b.Odd)
+	case "updated_at":
+		member = memberUpdatedAt
+		b.UpdatedAt, err = d.timestamp(&b.Odd)
+	case "completed_at":
+		member = memberCompletedAt
+		b.CompletedAt, err = d.timestamp(&b.Odd)
+	default:
+		err = d.skip()
+	}
+	b.carried |= member
 	return err
 }
 
-// leave passes over what is left of the object or array at hand.
-func (d *document) leave() error {
-	for depth := d.dec.StackDepth(); d.dec.StackDepth() >= depth; {
-		if _, err := d.dec.ReadToken(); err != nil {
-			return err
-		}
+func (d *document) batchStatus(b *Batch) error {
+	raw, _, err := d.value()
+	if err != nil {
+		return err
+	}
+	if b.Status = parseBatchStatus(raw); b.Status == BatchUnknown {
+		d.odd(&b.Odd, FieldBatchStatus, raw)
 	}
 	return nil
 }
 
-// end errs if anything but white space is left.
-func (d *document) end() error {
-	_, err := d.dec.ReadToken()
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err == nil:
-		return &DecodeError{Detail: "more than one value"}
+// clock reads the start or the end of a window; -1 is null.
+func (d *document) clock(b *Batch, member memberSet) (minute int, err error) {
+	b.misread &^= member
+	raw, kind, err := d.value()
+	if err != nil || kind == 'n' {
+		return -1, err
 	}
-	return err
+	minute, ok := parseClock(string(raw))
+	if kind != '"' || !ok {
+		b.misread |= member
+		d.odd(&b.Odd, FieldWindow, raw)
+		return -1, nil
+	}
+	return minute, nil
 }
 
-// cause turns an error of the decoder into what lies behind it: the
-// connection's, an answer too large, or else a DecodeError.
-func (d *document) cause(err error) error {
-	_, known := errors.AsType[*DecodeError](err)
-	switch {
-	case err == nil:
-		return nil
-	case d.in.err != nil:
-		return d.in.err
-	case known, errors.Is(err, ErrTooLarge):
-		return err
+// days reads a list of weekdays. An invalid weekday never matches, as in the
+// service; a value that is no list leaves the window unknown.
+func (d *document) days(b *Batch) (days Days, err error) {
+	b.misread &^= memberWindowDays
+	if d.kind() != '[' {
+		raw, kind, err := d.value()
+		if err == nil && kind != 'n' {
+			b.misread |= memberWindowDays
+			d.odd(&b.Odd, FieldWindow, raw)
+		}
+		return EveryDay, err
 	}
-	return &DecodeError{Detail: "not one whole JSON object at byte " + strconv.FormatInt(d.dec.InputOffset(), 10)}
+	if err := d.enter(); err != nil {
+		return 0, err
+	}
+	for d.kind() != ']' {
+		raw, kind, err := d.value()
+		if err != nil {
+			return 0, err
+		}
+		if day, ok := wholeNumber(raw, kind); ok && day <= int64(time.Saturday) {
+			days |= 1 << day
+			continue
+		}
+		d.odd(&b.Odd, FieldWindow, raw)
+	}
+	return days, d.leave()
 }
 
-// members reads an object and calls value with each name; value reads or skips
-// what the name stands for. All members but arrays read with elements share one
-// allowance, for the decoder remembers every name.
-func (d *document) members(value func(name string) error) error {
+// recipient reads one recipient and hands it to each. One that is no object
+// counts, in an unknown state.
+func (d *document) recipient(each func(Recipient)) error {
+	var r Recipient
 	if d.kind() != '{' {
-		return d.notA("JSON object")
+		if err := d.skip(); err != nil {
+			return err
+		}
+		each(r)
+		return nil
 	}
-	if _, err := d.dec.ReadToken(); err != nil {
+	if err := d.enter(); err != nil {
 		return err
 	}
 	for d.kind() != '}' {
 		name, err := d.name()
+		if err == nil {
+			err = d.recipientMember(name, &r)
+		}
 		if err != nil {
 			return err
 		}
-		if err := value(string(name)); err != nil {
-			return err
-		}
 	}
-	_, err := d.dec.ReadToken()
+	if err := d.leave(); err != nil {
+		return err
+	}
+	each(r)
+	return nil
+}
+
+func (d *document) recipientMember(name []byte, r *Recipient) (err error) {
+	switch string(name) {
+	case "id":
+		err = d.recipientKey(r)
+	case "status":
+		err = d.recipientStatus(r)
+	case "attempted_at":
+		r.AttemptedAt, err = d.timestamp(&r.Odd)
+	case "completed_at":
+		r.CompletedAt, err = d.timestamp(&r.Odd)
+	default:
+		err = d.skip()
+	}
 	return err
 }
 
-// elements reads an array and calls element before each of its values; every
-// one has its own allowance.
-func (d *document) elements(element func() error) error {
-	if _, err := d.dec.ReadToken(); err != nil {
-		return err
+func (d *document) recipientKey(r *Recipient) error {
+	r.Key = 0
+	raw, kind, err := d.value()
+	if err == nil && kind == '"' && len(raw) > 0 {
+		r.Key = maphash.Bytes(d.seed, raw)
 	}
-	for d.kind() != ']' {
-		d.in.refill()
-		if err := element(); err != nil {
-			return err
-		}
-	}
-	_, err := d.dec.ReadToken()
 	return err
 }
 
-func (d *document) notA(what string) error {
-	if err := d.skip(); err != nil {
+func (d *document) recipientStatus(r *Recipient) error {
+	raw, _, err := d.value()
+	if err != nil {
 		return err
 	}
-	return &DecodeError{Detail: "not a " + what}
-}
-
-// name reads a member's name; it is valid until the next read.
-func (d *document) name() ([]byte, error) {
-	raw, err := d.dec.ReadValue()
-	if err != nil {
-		return nil, err
+	if r.Status = parseRecipientStatus(raw); r.Status == RecipientUnknown {
+		d.odd(&r.Odd, FieldRecipientStatus, raw)
 	}
-	if bytes.IndexByte(raw, '\\') >= 0 {
-		return d.unescape(raw), nil
-	}
-	return raw[1 : len(raw)-1], nil
-}
-
-func (d *document) unescape(raw []byte) []byte {
-	d.buf, _ = jsontext.AppendUnquote(d.buf[:0], raw) // the decoder has checked it
-	return d.buf
-}
-
-// value reads one value of any type. A string comes without its quotes, null as
-// nil, and what can't be a plain value (an object, an array) with kind 0.
-func (d *document) value() (raw []byte, kind jsontext.Kind, err error) {
-	value, err := d.dec.ReadValue()
-	if err != nil {
-		return nil, 0, err
-	}
-	switch kind = value.Kind(); {
-	case kind == '{' || kind == '[':
-		return nil, 0, nil
-	case kind == 'n':
-		return nil, kind, nil
-	case kind != '"':
-		return value, kind, nil
-	case bytes.IndexByte(value, '\\') >= 0:
-		return d.unescape(value), kind, nil
-	}
-	return value[1 : len(value)-1], kind, nil
-}
-
-// odd adds an Odd for a value that was just read.
-func (d *document) odd(to *[]Odd, field Field, raw []byte) {
-	if len(*to) < mostOdd {
-		*to = append(*to, Odd{Field: field, Hash: maphash.Bytes(d.seed, raw)})
-	}
-}
-
-// mostOdd is how many odd values of one row are told: more than it has members and days.
-const mostOdd = 32
-
-// text reads a text, of which only the beginning is kept where it is very long.
-func (d *document) text() (string, error) {
-	raw, kind, err := d.value()
-	if err != nil || kind != '"' {
-		return "", err
-	}
-	if len(raw) > longestText {
-		return strings.ToValidUTF8(string(raw[:longestText]), ""), nil
-	}
-	return string(raw), nil
-}
-
-// longestText is more bytes than any label has.
-const longestText = 1024
-
-func (d *document) count(odd *[]Odd) (Count, error) {
-	raw, kind, err := d.value()
-	if err != nil || kind == 'n' {
-		return Count{}, err
-	}
-	n, wrong := strconv.ParseInt(string(raw), 10, 64)
-	if kind != '0' || wrong != nil || n < 0 {
-		d.odd(odd, FieldCount, raw)
-		return Count{}, nil
-	}
-	return Count{N: n, Known: true}, nil
-}
-
-// timestamp reads RFC 3339 with any number of fraction digits; "infinity", years of five
-// digits and years before Christ are none.
-func (d *document) timestamp(odd *[]Odd) (time.Time, error) {
-	raw, kind, err := d.value()
-	if err != nil || kind == 'n' {
-		return time.Time{}, err
-	}
-	var t time.Time
-	if kind != '"' || t.UnmarshalText(raw) != nil {
-		d.odd(odd, FieldTimestamp, raw)
-		return time.Time{}, nil
-	}
-	return t, nil
+	return nil
 }

@@ -31,15 +31,13 @@ func (e *StatusError) Error() string {
 	return said
 }
 
-// DecodeError is an answer with status 200 that is none: no JSON, cut, of
-// another shape, or without recipients where there are some to call.
+// DecodeError reports a 200 response whose body is not a valid answer: it is no
+// JSON, cut, of another shape, tells an error, or lacks recipients where there
+// may be some.
 type DecodeError struct{ Detail string }
 
 // Error tells what was wrong, without any of the answer's content.
 func (e *DecodeError) Error() string { return "malformed answer: " + e.Detail }
-
-// ErrTooLarge is an answer over 64 MiB, or with one element over 256 KiB.
-var ErrTooLarge = errors.New("the answer is too large")
 
 // Reasons lists every word that Reason returns.
 func Reasons() []string {

@@ -1,0 +1,277 @@
+package apiclient
+
+import (
+	"bytes"
+	"errors"
+	"hash/maphash"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// document is one JSON answer, read token by token and never held whole. Where
+// texts are odd it is lenient: a byte order mark is skipped, what is no UTF-8
+// becomes U+FFFD, and of several members with one name the last counts. What is
+// cut, too large, or no JSON is an error.
+type document struct {
+	dec        *jsontext.Decoder
+	in         *allowance
+	seed       maphash.Seed
+	buf        []byte // an unquoted string, until the next one
+	tellsError bool   // it has an error at the top
+}
+
+const byteOrderMark = "\ufeff"
+
+func newDocument(body io.Reader, seed maphash.Seed) *document {
+	in := newAllowance(body)
+	head := make([]byte, len(byteOrderMark))
+	n, _ := io.ReadFull(in, head) // in tells the decoder of the error again
+	if string(head) == byteOrderMark {
+		n = 0
+	}
+	whole := io.MultiReader(bytes.NewReader(head[:n]), in)
+	lenient := jsontext.NewDecoder(whole, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	return &document{dec: lenient, in: in, seed: seed}
+}
+
+// end fails if anything but white space is left.
+func (d *document) end() error {
+	_, err := d.dec.ReadToken()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err == nil:
+		return &DecodeError{Detail: "more than one value"}
+	}
+	return err
+}
+
+// cause turns an error of the decoder into what lies behind it: the
+// connection's, an answer too large, or else a DecodeError.
+func (d *document) cause(err error) error {
+	_, known := errors.AsType[*DecodeError](err)
+	switch {
+	case err == nil:
+		return nil
+	case d.in.err != nil:
+		return d.in.err
+	case known, errors.Is(err, ErrTooLarge):
+		return err
+	}
+	return &DecodeError{Detail: "not one whole JSON object at byte " + strconv.FormatInt(d.dec.InputOffset(), 10)}
+}
+
+// members reads the object at the top and calls value with each name; value
+// reads or skips what the name stands for. All members but arrays read with
+// elements share one allowance.
+func (d *document) members(value func(name string) error) error {
+	if d.kind() != '{' {
+		if err := d.skip(); err != nil {
+			return err
+		}
+		return &DecodeError{Detail: "not a JSON object"}
+	}
+	if err := d.enter(); err != nil {
+		return err
+	}
+	for d.kind() != '}' {
+		name, err := d.name()
+		if err != nil {
+			return err
+		}
+		if err := value(string(name)); err != nil {
+			return err
+		}
+	}
+	return d.leave()
+}
+
+// elements reads an array and calls element before each of its values; every
+// one has its own allowance.
+func (d *document) elements(element func() error) error {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	for d.kind() != ']' {
+		d.in.refill()
+		if err := element(); err != nil {
+			return err
+		}
+	}
+	return d.leave()
+}
+
+func (d *document) kind() jsontext.Kind { return d.dec.PeekKind() }
+
+// enter reads the bracket that opens an object or an array.
+func (d *document) enter() error {
+	_, err := d.dec.ReadToken()
+	return err
+}
+
+// leave reads the bracket that closes it.
+func (d *document) leave() error { return d.enter() }
+
+// skip passes over one value. SkipValue looks at what is no object and no array
+// twice; a token is read once.
+func (d *document) skip() error {
+	token, err := d.dec.ReadToken()
+	if kind := token.Kind(); kind != '{' && kind != '[' {
+		return err
+	}
+	for depth := d.dec.StackDepth(); d.dec.StackDepth() >= depth; {
+		if _, err := d.dec.ReadToken(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// name reads a member's name; it is valid until the next read.
+func (d *document) name() ([]byte, error) {
+	raw, err := d.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	return d.unquote(raw), nil
+}
+
+// value reads one value of any type. A string comes without its quotes, null as
+// nil, and what cannot be a plain value (an object, an array) with kind 0. It is
+// valid until the next read.
+func (d *document) value() (raw []byte, kind jsontext.Kind, err error) {
+	value, err := d.dec.ReadValue()
+	if err != nil {
+		return nil, 0, err
+	}
+	switch kind = value.Kind(); kind {
+	case '{', '[':
+		return nil, 0, nil
+	case 'n':
+		return nil, kind, nil
+	case '"':
+		return d.unquote(value), kind, nil
+	}
+	return value, kind, nil
+}
+
+// unquote returns the text of a JSON string. Bytes that are no UTF-8, and halves
+// of surrogate pairs, are U+FFFD in it.
+func (d *document) unquote(raw []byte) []byte {
+	text := raw[1 : len(raw)-1]
+	if plain(text) {
+		return text
+	}
+	d.buf, _ = jsontext.AppendUnquote(d.buf[:0], raw) // the error only says that something was replaced
+	return d.buf
+}
+
+// plain reports whether a text is ASCII without escapes, as nearly all are.
+func plain(text []byte) bool {
+	for _, c := range text {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// text reads a text, of which only the beginning is kept if it is very long.
+func (d *document) text() (string, error) {
+	raw, kind, err := d.value()
+	if err != nil || kind != '"' {
+		return "", err
+	}
+	if len(raw) > longestText {
+		return strings.ToValidUTF8(string(raw[:longestText]), ""), nil
+	}
+	return string(raw), nil
+}
+
+func (d *document) count(odd *[]Odd) (Count, error) {
+	raw, kind, err := d.value()
+	if err != nil || kind == 'n' {
+		return Count{}, err
+	}
+	n, ok := wholeNumber(raw, kind)
+	if !ok {
+		d.odd(odd, FieldCount, raw)
+		return Count{}, nil
+	}
+	return Count{N: n, Known: true}, nil
+}
+
+// wholeNumber reads a whole number from 0 on, however it is written: 5, 5.0 and
+// 5e0 are the same.
+func wholeNumber(raw []byte, kind jsontext.Kind) (int64, bool) {
+	if kind != '0' {
+		return 0, false
+	}
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return n, n >= 0
+	}
+	n, err := strconv.ParseFloat(string(raw), 64)
+	return int64(n), err == nil && n >= 0 && n == math.Trunc(n) && n < exactFloats
+}
+
+// exactFloats is up to where a float64 holds every whole number.
+const exactFloats = 1 << 53
+
+// timestamp reads RFC 3339 with any number of fraction digits, and what
+// PostgreSQL writes instead. "infinity", years of five digits and years before
+// Christ are no date.
+func (d *document) timestamp(odd *[]Odd) (time.Time, error) {
+	raw, kind, err := d.value()
+	if err != nil || kind == 'n' {
+		return time.Time{}, err
+	}
+	if kind == '"' {
+		if t, ok := parseTimestamp(raw); ok {
+			return t, nil
+		}
+	}
+	d.odd(odd, FieldTimestamp, raw)
+	return time.Time{}, nil
+}
+
+func parseTimestamp(raw []byte) (time.Time, bool) {
+	var t time.Time
+	if t.UnmarshalText(raw) == nil {
+		return t, true
+	}
+	const date = len(time.DateOnly)
+	shaped := len(raw) >= len(time.DateTime) && len(raw) <= longestTimestamp &&
+		(raw[date] == ' ' || raw[date] == 'T') && raw[date+3] == ':' && raw[date+6] == ':'
+	if !shaped || bytes.IndexByte(raw, ',') >= 0 { // time.Parse takes a short hour, and a comma for the point
+		return time.Time{}, false
+	}
+	text := string(raw[:date]) + "T" + string(raw[date+1:])
+	for _, layout := range postgresLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// longestTimestamp is longer than any that PostgreSQL writes.
+const longestTimestamp = 64
+
+// postgresLayouts are what PostgreSQL writes for a timestamp, with a T for its
+// blank. A fraction may follow the seconds. Without a zone it is UTC.
+var postgresLayouts = [...]string{
+	"2006-01-02T15:04:05Z07", "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05",
+}
+
+// odd adds an Odd for a value that was just read.
+func (d *document) odd(to *[]Odd, field Field, raw []byte) {
+	if len(*to) < mostOdd {
+		*to = append(*to, Odd{Field: field, Hash: maphash.Bytes(d.seed, raw)})
+	}
+}
