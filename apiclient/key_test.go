@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"magpipe_exporter/apiclient"
 )
@@ -61,10 +62,53 @@ func TestAKeyIsOneWordOfPrintableASCII(t *testing.T) {
 	}
 }
 
-func TestAMissingKeyNamesWhatToSet(t *testing.T) {
-	_, err := apiclient.KeySource{}.Open()
-	if err == nil || !strings.Contains(err.Error(), "--api.key-file") || !strings.Contains(err.Error(), "MAGPIPE_API_KEY") {
-		t.Error(err)
+func TestWithoutAFileAndAValueThereIsNoKey(t *testing.T) {
+	if k, err := (apiclient.KeySource{}).Open(); !errors.Is(err, apiclient.ErrNoKey) || k != nil {
+		t.Errorf("%v, %v", k, err)
+	}
+}
+
+func TestAKeyInQuotesOrAsAnAssignmentIsRefusedWithItsReason(t *testing.T) {
+	for given, want := range map[string]error{
+		`"` + key + `"`: apiclient.ErrKeyInQuotes, `'` + key + `'`: apiclient.ErrKeyInQuotes, `"` + key: apiclient.ErrKeyInQuotes, key + `'`: apiclient.ErrKeyInQuotes, `""`: apiclient.ErrKeyInQuotes,
+		"MAGPIPE_API_KEY=" + key: apiclient.ErrKeyAssigned, `KEY="` + key + `"`: apiclient.ErrKeyAssigned, "export KEY=" + key: apiclient.ErrKeyAssigned, "API_KEY = " + key: apiclient.ErrKeyAssigned,
+		key: nil, "abc==": nil, "ABC==": nil, "ABC=": nil, "mgp_a=b": nil, "a'b": nil,
+	} {
+		path, _ := keyFile(t, "  "+given+"\n")
+		for _, source := range []apiclient.KeySource{{Value: given + "\n"}, {File: path}} {
+			_, err := source.Open()
+			if !errors.Is(err, want) || (err != nil) != (want != nil) {
+				t.Errorf("%s: %v", given, err)
+			}
+			if err != nil && (strings.Contains(err.Error(), "mgp_") || strings.Contains(err.Error(), "MAGPIPE")) {
+				t.Errorf("%s: %v", given, err)
+			}
+		}
+	}
+}
+
+func TestAWarningMayAskForTheKey(t *testing.T) {
+	path, write := keyFile(t, "first")
+	var k *apiclient.Key
+	var seen []string
+	k, err := apiclient.KeySource{File: path, Warn: func(error) {
+		if k != nil { // it is not open yet
+			seen = append(seen, k.Value())
+		}
+	}}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("MAGPIPE_API_KEY=second")
+	asked := make(chan string)
+	go func() { asked <- k.Value() }()
+	select {
+	case got := <-asked:
+		if got != "first" || !slices.Equal(seen, []string{"first"}) {
+			t.Errorf("%q, the warning saw %q", got, seen)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("the warning waits for the key, and the key for the warning")
 	}
 }
 
