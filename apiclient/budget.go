@@ -2,13 +2,16 @@ package apiclient
 
 import (
 	"errors"
+	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// Errors of Take, and of a request whose permit is used up.
+// Errors of Take, and of a request for which the permit is of no use.
 var (
 	ErrBudgetSpent = errors.New("the request budget is spent for now")
 	ErrBackoff     = errors.New("the API asked for a pause")
@@ -26,10 +29,10 @@ type Budget struct {
 	limits Limits
 	bucket *rate.Limiter
 
-	mu        sync.Mutex
-	pausedTo  time.Time
-	account   RateLimit // what the API last said of its own window
-	accountAt time.Time
+	mu            sync.Mutex
+	pausedTo      time.Time
+	rateLimit     RateLimit // what the API last said of its own window
+	rateLimitEnds time.Time // when it is forgotten
 }
 
 // NewBudget makes a budget that starts with a 25th of the hour's requests, or
@@ -43,7 +46,7 @@ func NewBudget(l Limits) *Budget {
 	return b
 }
 
-// unlimited is more requests than can ever be sent, and small enough to reckon with.
+// unlimited is more requests than can ever be sent, and small enough to calculate with.
 const unlimited = 1 << 40
 
 // split divides the limits into a burst (requests) and a refill (requests per second).
@@ -54,6 +57,24 @@ func (l Limits) split() (burst int, refill float64) {
 	}
 	burst = max(1, min((60*l.PerMinute-l.PerHour)/59, max(1, l.PerHour/10)))
 	return burst, min((m-float64(burst))/60, (h-float64(burst))/3600)
+}
+
+// Limits are those that the budget was made with.
+func (b *Budget) Limits() Limits { return b.limits }
+
+// Burst is the most requests that can be sent at once.
+func (b *Budget) Burst() int { return b.bucket.Burst() }
+
+// Refill is the number of requests that the budget regains per second.
+func (b *Budget) Refill() float64 { return float64(b.bucket.Limit()) }
+
+// Remaining is the number of requests that could be sent right now.
+func (b *Budget) Remaining() int {
+	now := time.Now()
+	if b.paused(now) != nil {
+		return 0
+	}
+	return max(0, int(b.bucket.TokensAt(now)))
 }
 
 // take pays for one request, or returns ErrBudgetSpent or ErrBackoff.
@@ -68,15 +89,6 @@ func (b *Budget) take() error {
 	return nil
 }
 
-// Remaining is the number of requests that could be sent right now.
-func (b *Budget) Remaining() int {
-	now := time.Now()
-	if b.paused(now) != nil {
-		return 0
-	}
-	return max(0, int(b.bucket.TokensAt(now)))
-}
-
 // paused returns ErrBackoff while the API has asked for a pause.
 func (b *Budget) paused(now time.Time) error {
 	b.mu.Lock()
@@ -87,34 +99,8 @@ func (b *Budget) paused(now time.Time) error {
 	return nil
 }
 
-// Limits are those that the budget was made with.
-func (b *Budget) Limits() Limits { return b.limits }
-
-// Burst is the most requests that can be sent at once.
-func (b *Budget) Burst() int { return b.bucket.Burst() }
-
-// Refill is the number of requests that the budget regains per second.
-func (b *Budget) Refill() float64 { return float64(b.bucket.Limit()) }
-
-// NearlyExhausted reports whether the account's own window is nearly spent, a tenth or
-// less of it left, by whomever: reads that can wait should. It lasts until the
-// window's reset, or a minute where the API names none.
-func (b *Budget) NearlyExhausted() bool {
-	now := time.Now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.account.Limit <= 0 || b.account.Remaining > b.account.Limit/10 {
-		return false
-	}
-	reset := b.account.Reset
-	if reset.IsZero() {
-		reset = b.accountAt.Add(time.Minute)
-	}
-	return now.Before(reset)
-}
-
-// backOff stops all requests for a while, as a 429 asks.
-func (b *Budget) backOff(wait time.Duration) {
+// pause stops all requests for a while. It does not shorten a longer pause.
+func (b *Budget) pause(wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if until := time.Now().Add(wait); until.After(b.pausedTo) {
@@ -122,18 +108,104 @@ func (b *Budget) backOff(wait time.Duration) {
 	}
 }
 
+// RateLimit is what the API says of its own window in X-RateLimit headers.
+// Which of its windows that is, it does not say. The zero value means that the
+// headers were missing, which is normal.
+type RateLimit struct {
+	Limit     int       // requests in the window; 0: unknown
+	Remaining int       // how many of them are left
+	Reset     time.Time // when the window ends, by our clock; zero: unknown
+}
+
+// RateLimit is what the newest answer with X-RateLimit headers said. It is
+// forgotten, and the zero value returned, once that window has ended; one that
+// does not say when it ends counts for a minute.
+func (b *Budget) RateLimit() RateLimit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !time.Now().Before(b.rateLimitEnds) {
+		return RateLimit{}
+	}
+	return b.rateLimit
+}
+
+// NearlyExhausted reports whether a tenth or less of the API's own window is
+// left, whoever has used it up: reads that can wait should.
+func (b *Budget) NearlyExhausted() bool {
+	r := b.RateLimit()
+	return r.Limit > 0 && r.Remaining <= r.Limit/10
+}
+
 func (b *Budget) observe(r RateLimit) {
 	if r.Limit <= 0 {
 		return
 	}
+	ends := r.Reset
+	if ends.IsZero() {
+		ends = time.Now().Add(time.Minute)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.account, b.accountAt = r, time.Now()
+	b.rateLimit, b.rateLimitEnds = r, ends
 }
 
-// RateLimit is what the API said last of its own window.
-func (b *Budget) RateLimit() RateLimit {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.account
+// parseRateLimit reads X-RateLimit headers that came at a time. The reset is in
+// Unix seconds by the clock of the answer's Date, if it has one. None of the
+// API's windows is longer than an hour: a reset further ahead is as good as none.
+func parseRateLimit(h http.Header, now time.Time) RateLimit {
+	limit, err := strconv.Atoi(h.Get("X-RateLimit-Limit"))
+	if err != nil || limit <= 0 {
+		return RateLimit{}
+	}
+	remaining, err := strconv.Atoi(h.Get("X-RateLimit-Remaining"))
+	if err != nil || remaining < 0 {
+		return RateLimit{}
+	}
+	r := RateLimit{Limit: limit, Remaining: remaining}
+	reset, err := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64)
+	if date := dateOf(h, now); err == nil && reset > 0 && reset-date.Unix() <= int64(time.Hour/time.Second) {
+		r.Reset = now.Add(time.Unix(reset, 0).Sub(date))
+	}
+	return r
+}
+
+// dateOf is the time by the clock of an answer that came at a time of ours.
+func dateOf(h http.Header, now time.Time) time.Time {
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		return date
+	}
+	return now
+}
+
+const (
+	defaultPause = 10 * time.Second
+	longestPause = time.Hour
+)
+
+// pauseAsked returns how long nothing may be sent after an answer: a 429 always
+// asks for a pause, a 503 only with a Retry-After. Anything else asks for none.
+func pauseAsked(status int, h http.Header, now time.Time) time.Duration {
+	switch {
+	case status == http.StatusTooManyRequests,
+		status == http.StatusServiceUnavailable && h.Get("Retry-After") != "":
+		return parseRetryAfter(h, now)
+	}
+	return 0
+}
+
+// parseRetryAfter reads a Retry-After header: seconds, or an HTTP date by the
+// clock of the answer's own Date, if it has one. What is missing, unreadable or
+// not in the future means 10 s; an hour is the most.
+func parseRetryAfter(h http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	wait := time.Duration(0)
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		wait = time.Duration(min(seconds, uint64(longestPause/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(dateOf(h, now))
+	}
+	if wait <= 0 {
+		return defaultPause
+	}
+	return min(wait, longestPause)
 }

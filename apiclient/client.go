@@ -176,13 +176,9 @@ func (c *Client) send(ctx context.Context, body question, decode func(*document)
 		return withoutContent(ctx, err)
 	}
 	defer resp.Body.Close()
-	c.note(resp.Header, seen)
+	pause := c.note(resp, seen)
 	if resp.StatusCode != http.StatusOK {
-		failed := readStatusError(resp)
-		if failed.StatusCode == http.StatusTooManyRequests {
-			c.cfg.Budget.backOff(failed.RetryAfter)
-		}
-		return failed
+		return readStatusError(resp, pause)
 	}
 	doc := newDocument(resp.Body, c.seed)
 	if err := decode(doc); err != nil {
@@ -191,16 +187,18 @@ func (c *Client) send(ctx context.Context, body question, decode func(*document)
 	return doc.cause(doc.end())
 }
 
-// note keeps what the headers of an answer tell besides the answer.
-func (c *Client) note(h http.Header, seen *Exchange) {
-	seen.RateLimit = parseRateLimit(h)
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		seen.Date, seen.DateAt = date, time.Now()
-		if !seen.RateLimit.Reset.IsZero() {
-			seen.RateLimit.Reset = seen.DateAt.Add(seen.RateLimit.Reset.Sub(date))
-		}
+// note keeps what the headers of an answer tell, and begins the pause that they
+// ask for: the body may take its time.
+func (c *Client) note(resp *http.Response, seen *Exchange) (pause time.Duration) {
+	now := time.Now()
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		seen.Date, seen.DateAt = date, now
 	}
+	seen.RateLimit = parseRateLimit(resp.Header, now)
 	c.cfg.Budget.observe(seen.RateLimit)
+	pause = pauseAsked(resp.StatusCode, resp.Header, now)
+	c.cfg.Budget.pause(pause)
+	return pause
 }
 
 // readAtMost reads up to n bytes; what a server says beyond that, or says badly, is of no interest.

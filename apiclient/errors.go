@@ -15,7 +15,7 @@ import (
 // goes nowhere else.
 type StatusError struct {
 	StatusCode int
-	RetryAfter time.Duration // of a 429; from 10 s, where the API names none, to an hour
+	RetryAfter time.Duration // how long the answer asks to send nothing, at most an hour; 0 if it asks for no pause
 	// Code and Message are what the body said, in any of the API's four
 	// shapes; empty where it was something else. They can hold raw database
 	// errors and phone numbers: never log them, never make them a label.
@@ -83,11 +83,8 @@ const maxErrorBody = 4 << 10
 
 // readStatusError understands {"error":"text"}, {"error":{"code","message"}},
 // the same beside "data":null, {"code","message"}, and anything else as nothing.
-func readStatusError(resp *http.Response) *StatusError {
-	failed := &StatusError{StatusCode: resp.StatusCode}
-	if resp.StatusCode == http.StatusTooManyRequests {
-		failed.RetryAfter = parseRetryAfter(resp.Header, time.Now())
-	}
+func readStatusError(resp *http.Response, pause time.Duration) *StatusError {
+	failed := &StatusError{StatusCode: resp.StatusCode, RetryAfter: pause}
 	var outer struct {
 		Error         json.RawMessage
 		Code, Message any
