@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
-	"io"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -199,13 +198,4 @@ func (c *Client) note(resp *http.Response, seen *Exchange) (pause time.Duration)
 	pause = pauseAsked(resp.StatusCode, resp.Header, now)
 	c.cfg.Budget.pause(pause)
 	return pause
-}
-
-// readAtMost reads up to n bytes; what a server says beyond that, or says badly, is of no interest.
-func readAtMost(r io.Reader, n int64) []byte {
-	raw, err := io.ReadAll(io.LimitReader(r, n))
-	if err != nil {
-		return nil
-	}
-	return raw
 }

@@ -1,10 +1,12 @@
 package apiclient
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -16,19 +18,26 @@ import (
 type StatusError struct {
 	StatusCode int
 	RetryAfter time.Duration // how long the answer asks to send nothing, at most an hour; 0 if it asks for no pause
+	// NotJSON says that the body was no JSON, so that the answer may come from a
+	// gateway and not from the service.
+	NotJSON bool
 	// Code and Message are what the body said, in any of the API's four
-	// shapes; empty where it was something else. They can hold raw database
+	// shapes; empty if it was something else. They can hold raw database
 	// errors and phone numbers: never log them, never make them a label.
 	Code, Message string
 }
 
 // Error tells the status alone; see Message for the reason.
 func (e *StatusError) Error() string {
-	said := strings.TrimSpace(fmt.Sprintf("the API answered %d %s", e.StatusCode, http.StatusText(e.StatusCode)))
-	if e.reason() == "unauthorized" {
+	said := "the API answered " + statusLine(e.StatusCode)
+	if e.reason() == reasonUnauthorized {
 		return said + ": it does not accept the key"
 	}
 	return said
+}
+
+func statusLine(code int) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
 }
 
 // DecodeError reports a 200 response whose body is not a valid answer: it is no
@@ -39,13 +48,30 @@ type DecodeError struct{ Detail string }
 // Error tells what was wrong, without any of the answer's content.
 func (e *DecodeError) Error() string { return "malformed answer: " + e.Detail }
 
+// The words that Reason returns.
+const (
+	reasonRateLimited  = "rate_limited"
+	reasonUnauthorized = "unauthorized"
+	reasonNotFound     = "not_found"
+	reasonClientError  = "client_error"
+	reasonServerError  = "server_error"
+	reasonTimeout      = "timeout"
+	reasonNetwork      = "network"
+	reasonMalformed    = "malformed"
+	reasonTooLarge     = "too_large"
+)
+
 // Reasons lists every word that Reason returns.
 func Reasons() []string {
-	return []string{"rate_limited", "unauthorized", "not_found", "client_error", "server_error", "timeout", "network", "malformed", "too_large"}
+	return []string{
+		reasonRateLimited, reasonUnauthorized, reasonNotFound, reasonClientError, reasonServerError,
+		reasonTimeout, reasonNetwork, reasonMalformed, reasonTooLarge,
+	}
 }
 
-// Reason is the one word that a failed request has in metrics. A redirect is a
-// client_error (the URL is wrong), and so is a 403 unauthorized (the key is).
+// Reason is one word for why a request failed. A redirect is a client_error (the
+// URL is wrong). A 403 is unauthorized (the key is), unless its body is no JSON:
+// then a gateway has refused the request, and it is a client_error.
 func Reason(err error) string {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.reason()
@@ -54,43 +80,49 @@ func Reason(err error) string {
 	network, ok := errors.AsType[net.Error](err)
 	switch {
 	case malformed:
-		return "malformed"
+		return reasonMalformed
 	case errors.Is(err, ErrTooLarge):
-		return "too_large"
+		return reasonTooLarge
 	case errors.Is(err, context.DeadlineExceeded), ok && network.Timeout():
-		return "timeout"
+		return reasonTimeout
 	}
-	return "network"
+	return reasonNetwork
 }
 
 func (e *StatusError) reason() string {
 	switch code := e.StatusCode; {
 	case code == http.StatusTooManyRequests:
-		return "rate_limited"
-	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return "unauthorized"
+		return reasonRateLimited
+	case code == http.StatusUnauthorized, code == http.StatusForbidden && !e.NotJSON:
+		return reasonUnauthorized
 	case code == http.StatusNotFound:
-		return "not_found"
+		return reasonNotFound
 	case code >= http.StatusInternalServerError:
-		return "server_error"
+		return reasonServerError
 	case code >= http.StatusMultipleChoices:
-		return "client_error"
+		return reasonClientError
 	}
-	return "malformed" // a success without an answer, such as 204
+	return reasonMalformed // a success without an answer, such as 204
 }
 
 const maxErrorBody = 4 << 10
 
 // readStatusError understands {"error":"text"}, {"error":{"code","message"}},
 // the same beside "data":null, {"code","message"}, and anything else as nothing.
+// Of the body it reads 4 KiB at most.
 func readStatusError(resp *http.Response, pause time.Duration) *StatusError {
 	failed := &StatusError{StatusCode: resp.StatusCode, RetryAfter: pause}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	raw = bytes.TrimPrefix(raw, []byte(byteOrderMark))
+	if failed.NotJSON = err != nil || !json.Valid(raw); failed.NotJSON {
+		return failed
+	}
 	var outer struct {
 		Error         json.RawMessage
 		Code, Message any
 	}
-	if json.Unmarshal(readAtMost(resp.Body, maxErrorBody), &outer) != nil {
-		return failed
+	if json.Unmarshal(raw, &outer) != nil {
+		return failed // no object
 	}
 	inner := struct{ Code, Message any }{outer.Code, outer.Message}
 	if len(outer.Error) > 0 && json.Unmarshal(outer.Error, &inner) != nil {

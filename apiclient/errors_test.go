@@ -77,7 +77,7 @@ func TestEveryStatusHasItsReason(t *testing.T) {
 	for status, want := range map[int]string{
 		200: "malformed", 201: "malformed", 204: "malformed", 206: "malformed",
 		301: "client_error", 302: "client_error", 304: "client_error", 308: "client_error",
-		400: "client_error", 401: "unauthorized", 403: "unauthorized", 404: "not_found", 405: "client_error",
+		400: "client_error", 401: "unauthorized", 403: "client_error", 404: "not_found", 405: "client_error",
 		418: "client_error", 429: "rate_limited", 499: "client_error",
 		500: "server_error", 502: "server_error", 503: "server_error", 504: "server_error", 599: "server_error",
 	} {
@@ -92,10 +92,32 @@ func TestEveryStatusHasItsReason(t *testing.T) {
 	}
 }
 
+func TestA403ThatIsNoJSONIsNotTheKeysFault(t *testing.T) {
+	for body, unauthorized := range map[string]bool{
+		`{"error":"invalid key"}`: true, `{"error":{"code":"E1","message":"no"}}`: true, `{}`: true, `"no"`: true, "\ufeff{}": true,
+		"{\"error\":\"\xff\"}": true, "<html>Forbidden</html>": false, "": false, "Forbidden": false, `{"error":"inv`: false, `{}{}`: false,
+	} {
+		for status, key := range map[int]bool{401: true, 403: unauthorized} {
+			_, err := list(t, connect(t, apiclient.Config{Transport: stream{status: status, body: exactly(body).body}}))
+			want := "client_error"
+			if key {
+				want = "unauthorized"
+			}
+			if got := apiclient.Reason(err); got != want || strings.Contains(err.Error(), "key") != key {
+				t.Errorf("%d %q: %v is %s, want %s", status, body, err, got, want)
+			}
+			var failed *apiclient.StatusError
+			if !errors.As(err, &failed) || failed.NotJSON == unauthorized {
+				t.Errorf("%d %q: %+v", status, body, failed)
+			}
+		}
+	}
+}
+
 func TestReasonsLookBehindWrapping(t *testing.T) {
 	for want, err := range map[string]error{
 		"too_large": apiclient.ErrTooLarge, "malformed": &apiclient.DecodeError{Detail: "x"},
-		"rate_limited": &apiclient.StatusError{StatusCode: 429}, "timeout": context.DeadlineExceeded, "network": io.ErrUnexpectedEOF,
+		"rate_limited": &apiclient.StatusError{StatusCode: 429}, "unauthorized": &apiclient.StatusError{StatusCode: 403}, "timeout": context.DeadlineExceeded, "network": io.ErrUnexpectedEOF,
 	} {
 		if got := apiclient.Reason(fmt.Errorf("refresh: %w", fmt.Errorf("page: %w", err))); got != want {
 			t.Errorf("%v is %s, want %s", err, got, want)
