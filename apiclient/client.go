@@ -1,10 +1,11 @@
-// Package apiclient reads campaigns from the Magpipe batch-calls API. It knows
-// HTTP and JSON, and nothing of Prometheus or logging.
+// Package apiclient reads campaigns from the Magpipe batch-calls API. It speaks
+// HTTP and JSON, and logs nothing.
 //
-// Policy: every request is paid for with a Permit of one Budget before it is
-// sent, none is retried, none follows a redirect, and no answer is held whole.
-// No type has a field for a phone number or a recipient's name, so none can
-// leave the package.
+// Policy: every request is paid for with a Permit before it is sent, none
+// follows a redirect, and no answer is held whole. A request is sent again only
+// if it met a kept-alive connection that was dead, once, and paid for again. No
+// type has a field for a phone number or a recipient's name, so none can leave
+// the package.
 package apiclient
 
 import (
@@ -19,10 +20,10 @@ import (
 	"time"
 )
 
-// Action is an operation of the API, as it is named on the wire and in metrics.
+// Action is an operation of the API, as it is named on the wire.
 type Action string
 
-// The actions that the exporter uses. All of them only read.
+// The actions that the client uses. All of them only read.
 const (
 	ActionList     Action = "list"
 	ActionListRuns Action = "list_runs"
@@ -45,17 +46,18 @@ type Config struct {
 	Observe     func(Exchange)    // told of every request sent, from the goroutine that sent it; may be nil
 }
 
-// Exchange is one request that was sent, and how it ended.
+// Exchange is one request that was sent, and how it ended. A request that is
+// sent again makes two.
 type Exchange struct {
 	Action    Action
 	Duration  time.Duration // to the whole answer
-	Err       error         // nil where the answer was whole and decoded
+	Err       error         // nil if the answer was whole and decoded
 	Date      time.Time     // the answer's Date header, whole seconds; zero without one
 	DateAt    time.Time     // when that header came, by our clock
 	RateLimit RateLimit     // the answer's X-RateLimit headers; zero without them
 }
 
-// Client speaks to one account. It is safe for concurrent use.
+// Client reads one account. It is safe for concurrent use.
 type Client struct {
 	cfg  Config
 	seed maphash.Seed // tells values apart without keeping them
@@ -73,7 +75,7 @@ func New(cfg Config) *Client {
 		cfg.Concurrency = 8
 	}
 	if cfg.Transport == nil {
-		cfg.Transport = newTransport(cfg.Concurrency)
+		cfg.Transport = newTransport(cfg.Concurrency, defaultNetwork())
 	}
 	return &Client{cfg: cfg, seed: maphash.MakeSeed()}
 }
@@ -139,51 +141,77 @@ type question struct {
 	Offset   int    `json:"offset,omitempty"`
 }
 
-// exchange sends one request, hands the answer to decode, and tells Observe.
-func (p *Permit) exchange(ctx context.Context, body question, decode func(*document) error) error {
+// exchange asks one question and hands the answer to decode. If the connection
+// was stale, it asks once more on a new one, provided that the budget pays for
+// that; so it does not after an answer, or a part of one.
+func (p *Permit) exchange(ctx context.Context, q question, decode func(*document) error) error {
 	if err := p.spend(); err != nil {
 		return err
 	}
 	c := p.client
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	done := Exchange{Action: body.Action}
+	stale, err := c.ask(ctx, q, decode)
+	if !stale {
+		return err
+	}
+	c.Close() // the other connections have been idle as long, or longer
+	if ctx.Err() != nil || c.cfg.Budget.take() != nil {
+		return err
+	}
+	_, err = c.ask(ctx, q, decode)
+	return err
+}
+
+// ask sends one request and tells Observe how it ended.
+func (c *Client) ask(ctx context.Context, q question, decode func(*document) error) (stale bool, err error) {
+	done := Exchange{Action: q.Action}
 	start := time.Now()
-	done.Err = c.send(ctx, body, decode, &done)
+	stale, done.Err = c.send(ctx, q, decode, &done)
 	done.Duration = time.Since(start)
 	if c.cfg.Observe != nil {
 		c.cfg.Observe(done)
 	}
-	return done.Err
+	return stale, done.Err
 }
 
-func (c *Client) send(ctx context.Context, body question, decode func(*document) error, seen *Exchange) error {
-	raw, err := json.Marshal(body)
+func (c *Client) send(ctx context.Context, q question, decode func(*document) error, seen *Exchange) (stale bool, err error) {
+	used := &connection{}
+	req, err := c.request(used.traced(ctx), q)
 	if err != nil {
-		return fmt.Errorf("encode the request: %w", err)
+		return false, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL.String(), bytes.NewReader(raw))
-	if err != nil {
-		return fmt.Errorf("make the request: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.cfg.Key.Value())
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "magpipe_exporter/"+c.cfg.Version)
 	// A transport follows no redirect, so that the key goes nowhere else.
 	resp, err := c.cfg.Transport.RoundTrip(req)
 	if err != nil {
-		return withoutContent(ctx, err)
+		return used.stale(), withoutContent(ctx, err)
 	}
 	defer resp.Body.Close()
 	pause := c.note(resp, seen)
 	if resp.StatusCode != http.StatusOK {
-		return readStatusError(resp, pause)
+		return false, readStatusError(resp, pause)
 	}
 	doc := newDocument(resp.Body, c.seed)
 	if err := decode(doc); err != nil {
-		return doc.cause(err)
+		return false, doc.cause(err)
 	}
-	return doc.cause(doc.end())
+	return false, doc.cause(doc.end())
+}
+
+func (c *Client) request(ctx context.Context, q question) (*http.Request, error) {
+	raw, err := json.Marshal(q)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL.String(), bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	req.GetBody = nil // or net/http would send it again by itself, and nobody would have paid
+	req.Header.Set("Authorization", "Bearer "+c.cfg.Key.Value())
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "magpipe_exporter/"+c.cfg.Version)
+	return req, nil
 }
 
 // note keeps what the headers of an answer tell, and begins the pause that they

@@ -36,6 +36,12 @@ func (e *StatusError) Error() string {
 	return said
 }
 
+// ProxyError is an answer of a proxy that does not connect us to the API.
+type ProxyError struct{ StatusCode int }
+
+// Error tells the status.
+func (e *ProxyError) Error() string { return "the proxy answered " + statusLine(e.StatusCode) }
+
 func statusLine(code int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
 }

@@ -3,6 +3,9 @@ package apiclient
 import (
 	"hash/maphash"
 	"io"
+	"net/http"
+	"net/url"
+	"time"
 )
 
 // DecodeGet is what Get does with the body of an answer.
@@ -22,3 +25,12 @@ func DecodePage(body io.Reader) error {
 	}
 	return doc.end()
 }
+
+// NewTransport makes a transport like that of New, with a proxy (or nil) in the place of
+// what the environment says, and with other patience for silent HTTP/2 connections.
+func NewTransport(proxy *url.URL, ping, pong time.Duration) *http.Transport {
+	return newTransport(8, network{proxy: http.ProxyURL(proxy), ping: ping, pong: pong})
+}
+
+// Patience is how long New trusts an HTTP/2 connection that has gone dark.
+func Patience() time.Duration { return defaultNetwork().ping + defaultNetwork().pong }
