@@ -96,6 +96,28 @@ const (
 	memberAny
 )
 
+// memberNames are their names on the wire.
+var memberNames = map[string]memberSet{
+	"name":                 memberName,
+	"parent_batch_id":      memberParentID,
+	"recurrence_type":      memberRecurrence,
+	"total_recipients":     memberTotalRecipients,
+	"completed_count":      memberCompletedCount,
+	"failed_count":         memberFailedCount,
+	"max_concurrency":      memberMaxConcurrency,
+	"reserved_concurrency": memberReservedConcurrency,
+	"recurrence_run_count": memberRecurrenceRuns,
+	"recurrence_max_runs":  memberRecurrenceMaxRuns,
+	"window_start_time":    memberWindowStart,
+	"window_end_time":      memberWindowEnd,
+	"window_days":          memberWindowDays,
+	"created_at":           memberCreatedAt,
+	"scheduled_at":         memberScheduledAt,
+	"started_at":           memberStartedAt,
+	"updated_at":           memberUpdatedAt,
+	"completed_at":         memberCompletedAt,
+}
+
 // has reports whether a row had a member, as far as that is known.
 func (s memberSet) has(member memberSet) bool { return s == 0 || s&member != 0 }
 

@@ -83,7 +83,7 @@ func allocated(do func()) float64 {
 	return float64(after.TotalAlloc - before.TotalAlloc)
 }
 
-// smallest decodes what the exporter needs of a get, and nothing else, with encoding/json.
+// smallest decodes what Get needs of an answer, and nothing else, with encoding/json.
 func smallest(b *testing.B, body []byte) {
 	b.Helper()
 	var answer struct {

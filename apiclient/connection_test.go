@@ -505,6 +505,7 @@ func forward(t *testing.T, to string) *forwarder {
 }
 
 func (f *forwarder) pass(t *testing.T, client net.Conn) {
+	t.Helper()
 	server, err := new(net.Dialer).Dial("tcp", f.to)
 	if err != nil {
 		t.Error(err)

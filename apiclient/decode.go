@@ -118,70 +118,51 @@ func (d *document) batch() (Batch, error) {
 
 // batchMember reads one member of a row. Of several with one name the last counts.
 func (d *document) batchMember(name []byte, b *Batch) (err error) {
-	member := memberSet(0)
+	b.carried |= memberNames[string(name)]
 	switch string(name) {
 	case "id":
 		b.ID, err = d.text()
 	case "name":
-		member = memberName
 		b.Name, err = d.text()
 	case "status":
 		err = d.batchStatus(b)
 	case "parent_batch_id":
-		member = memberParentID
 		b.ParentID, err = d.text()
 	case "recurrence_type":
-		member = memberRecurrence
 		b.Recurrence, err = d.text()
 	case "total_recipients":
-		member = memberTotalRecipients
 		b.TotalRecipients, err = d.count(&b.Odd)
 	case "completed_count":
-		member = memberCompletedCount
 		b.CompletedCount, err = d.count(&b.Odd)
 	case "failed_count":
-		member = memberFailedCount
 		b.FailedCount, err = d.count(&b.Odd)
 	case "max_concurrency":
-		member = memberMaxConcurrency
 		b.MaxConcurrency, err = d.count(&b.Odd)
 	case "reserved_concurrency":
-		member = memberReservedConcurrency
 		b.ReservedConcurrency, err = d.count(&b.Odd)
 	case "recurrence_run_count":
-		member = memberRecurrenceRuns
 		b.RecurrenceRuns, err = d.count(&b.Odd)
 	case "recurrence_max_runs":
-		member = memberRecurrenceMaxRuns
 		b.RecurrenceMaxRuns, err = d.count(&b.Odd)
 	case "window_start_time":
-		member = memberWindowStart
-		b.Window.Start, err = d.clock(b, member)
+		b.Window.Start, err = d.clock(b, memberWindowStart)
 	case "window_end_time":
-		member = memberWindowEnd
-		b.Window.End, err = d.clock(b, member)
+		b.Window.End, err = d.clock(b, memberWindowEnd)
 	case "window_days":
-		member = memberWindowDays
 		b.Window.Days, err = d.days(b)
 	case "created_at":
-		member = memberCreatedAt
 		b.CreatedAt, err = d.timestamp(&b.Odd)
 	case "scheduled_at":
-		member = memberScheduledAt
 		b.ScheduledAt, err = d.timestamp(&b.Odd)
 	case "started_at":
-		member = memberStartedAt
 		b.StartedAt, err = d.timestamp(&b.Odd)
 	case "updated_at":
-		member = memberUpdatedAt
 		b.UpdatedAt, err = d.timestamp(&b.Odd)
 	case "completed_at":
-		member = memberCompletedAt
 		b.CompletedAt, err = d.timestamp(&b.Odd)
 	default:
 		err = d.skip()
 	}
-	b.carried |= member
 	return err
 }
 
