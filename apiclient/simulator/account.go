@@ -48,6 +48,7 @@ type Account struct {
 	faults   []*fault
 	requests journal[Request]
 	calls    journal[attempt]
+	records  recordList
 }
 
 // New returns an empty account.

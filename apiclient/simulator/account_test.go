@@ -34,6 +34,9 @@ type batch struct {
 type recipient struct {
 	ID          string     `json:"id"`
 	Status      string     `json:"status"`
+	Phone       string     `json:"phone_number"`
+	RecordID    string     `json:"call_record_id"`
+	Error       string     `json:"error_message"`
 	AttemptedAt *time.Time `json:"attempted_at"`
 	CompletedAt *time.Time `json:"completed_at"`
 }

@@ -21,6 +21,9 @@ func (a *Account) result(q query, now time.Time, noRecipients bool) (status int,
 	if q.errorStatus != 0 {
 		return q.errorStatus, errorBody(q.errorText)
 	}
+	if q.listCalls {
+		return a.listCalls(q, now)
+	}
 	switch q.action {
 	case "list":
 		return http.StatusOK, a.rows("batches", a.listPage(q))
@@ -32,7 +35,7 @@ func (a *Account) result(q query, now time.Time, noRecipients bool) (status int,
 	return http.StatusBadRequest, errorBody("Unknown action: " + q.action)
 }
 
-// errorBody is the form in which the service itself reports errors.
+// errorBody is the form in which batch-calls reports errors.
 func errorBody(text string) []byte {
 	o := begin(nil, nil)
 	o.text("error", text)
@@ -221,14 +224,10 @@ func (b *batch) appendRecipient(out []byte, i int, now time.Time) []byte {
 	o.text("id", b.recipientID(i))
 	o.text("batch_id", b.id)
 	o.null("contact_id")
-	o.text("phone_number", b.phoneNumber(i))
+	o.text("phone_number", phoneNumber(i))
 	o.optionalText("name", b.personName(i))
 	o.text("status", status)
-	if r.attempted.IsZero() {
-		o.null("call_record_id")
-	} else {
-		o.text("call_record_id", uuid(b.key, forCallRecord, uint64(i), uint64(r.attempts)))
-	}
+	o.textOrNull("call_record_id", recordID(b.key, r.record))
 	o.optionalText("error_message", b.errorMessage(i, status))
 	o.timestamp("attempted_at", r.attempted)
 	o.timestamp("completed_at", r.completed)

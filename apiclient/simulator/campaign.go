@@ -31,6 +31,7 @@ type Campaign struct {
 	Outcomes   Outcomes      // how calls end; zero: a healthy mix
 	StallAfter int           // no dial after this many attempts since the (re-)start; 0: never stalls
 	StuckCalls int           // this many calls, the first ones, stay calling for ever and keep their slots
+	Records    CallRecords   // what list-calls shows of the calls
 	Queued     bool          // recipients are queued for a moment between calling and initiated
 
 	Recurrence string        // "": none; daily, weekly, monthly …: the batch is a template
@@ -49,6 +50,7 @@ type Outcomes struct{ Completed, Failed, Busy, NoAnswer, Canceled float64 }
 type Recipient struct {
 	ID, Status               string
 	AttemptedAt, CompletedAt time.Time
+	Talk                     time.Duration // duration of its call record, in whole seconds
 }
 
 // outcome is one way for a call to end; length compares the duration of such calls with that of others.
@@ -110,6 +112,8 @@ type batch struct {
 
 	window       window
 	slots        []slot
+	records      *CallRecords
+	recordCount  uint64    // its call records so far
 	dials        int       // attempts ever
 	round        int       // attempts since the (re-)start
 	notBefore    time.Time // nothing is dialled before it
@@ -133,6 +137,7 @@ type recipient struct {
 	id, status           string
 	attempted, completed time.Time
 	attempts             int
+	record               uint64 // the number of its call record; 0: none
 	call                 *activeCall
 	last                 *attempt
 	overrides            overrides
@@ -151,6 +156,7 @@ type activeCall struct {
 	end       time.Time // zero: never
 	outcome   string
 	queued    bool
+	refused   bool // by the carrier
 }
 
 // step is something that a user does to the batch at a time set beforehand, as in the demo.
@@ -173,6 +179,7 @@ func newBatch(c Campaign, key uint64, now time.Time) *batch {
 		recipients: make([]recipient, max(0, c.Recipients)),
 		slots:      make([]slot, c.MaxConcurrency),
 		window:     c.window(),
+		records:    &c.Records,
 	}
 	if b.created.IsZero() {
 		b.created = now

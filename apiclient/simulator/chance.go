@@ -22,6 +22,12 @@ const (
 	forUser
 	forTurn
 	forTurnLength
+	forTalk
+	forRefusal
+	forDoubleDial
+	forFirstDial
+	forLateRinging
+	forMissingRecord
 )
 
 // mix hashes numbers into one (the finalizer of SplitMix64 after each).
@@ -88,8 +94,8 @@ func (b *batch) personName(i int) *string {
 	return &name
 }
 
-// phoneNumber returns one of the numbers 555-0100 to 555-0199, which are reserved for fiction.
-func (b *batch) phoneNumber(i int) string {
+// phoneNumber returns the number of recipient i: one of 555-0100 to 555-0199, which are reserved for fiction.
+func phoneNumber(i int) string {
 	return fmt.Sprintf("+1%s55501%02d", areaCodes[i/100%len(areaCodes)], i%100)
 }
 
@@ -104,7 +110,10 @@ func (b *batch) errorMessage(i int, status string) *string {
 	case "failed":
 		text = "Call failed"
 		if mix(b.key, forPerson, uint64(i))>>16%4 == 0 {
-			text = fmt.Sprintf("The 'To' number %s is not a valid phone number.", b.phoneNumber(i))
+			text = fmt.Sprintf("The 'To' number %s is not a valid phone number.", phoneNumber(i))
+		}
+		if last := b.recipients[i].last; last != nil && last.refused {
+			text = "Invalid To " + phoneNumber(i)
 		}
 	default:
 		return nil

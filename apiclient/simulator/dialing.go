@@ -73,32 +73,40 @@ func (a *Account) dial(b *batch, slot int, t time.Time) {
 		b.cursor++
 	}
 	i := b.cursor
-	r := b.recipients[i]
-	r.attempts++
-	r.status, r.attempted, r.completed = "calling", t, time.Time{}
-	r.call = b.drawCall(i, r.attempts, t)
-	r.last = a.calls.add(attempt{planned: true, Call: Call{
-		BatchID: b.id, RecipientID: b.recipientID(i), AttemptedAt: t,
-		CompletedAt: r.call.end, Outcome: r.call.outcome,
+	b.recipients[i].attempts++
+	call := b.drawCall(i, b.recipients[i].attempts, t)
+	if b.chance(b.records.DoubleDials, forDoubleDial) {
+		a.addFirstDial(b, i, t)
+	}
+	last := a.addCall(b, i, attempt{planned: true, refused: call.refused, Call: Call{
+		AttemptedAt: t, CompletedAt: call.end, Outcome: call.outcome, Talk: b.drawTalk(call),
 	}})
-	r.id = b.recipients[i].id
+	r := b.recipients[i]
+	r.status, r.attempted, r.completed, r.call, r.last = "calling", t, time.Time{}, call, last
 	b.setRecipient(i, r)
 
 	gap := scale(b.campaign.DialEvery, 0.5+fraction(b.key, forGap, uint64(b.dials)))
 	b.slots[slot].next = t.Add(max(time.Microsecond, gap))
-	b.slots[slot].call = r.call
+	b.slots[slot].call = call
 	b.dials++
 	b.round++
 	b.notBefore = t
 }
 
-// drawCall draws the outcome and the length of a call.
+// drawCall decides how a call goes.
 func (b *batch) drawCall(i, attempt int, t time.Time) *activeCall {
-	call := &activeCall{recipient: i, begin: t, queued: b.campaign.Queued}
-	if b.dials < b.campaign.StuckCalls {
-		return call
+	switch {
+	case b.dials < b.campaign.StuckCalls:
+		return &activeCall{recipient: i, begin: t}
+	case b.chance(b.records.Refused, forRefusal):
+		return &activeCall{recipient: i, begin: t, end: t.Add(refusedAfter), outcome: "failed", refused: true}
 	}
-	chance := stream(b.key, forCall, uint64(i), uint64(attempt))
+	return b.newCall(i, t, stream(b.key, forCall, uint64(i), uint64(attempt)))
+}
+
+// newCall draws the outcome and the length of a call.
+func (b *batch) newCall(i int, t time.Time, chance *rand.Rand) *activeCall {
+	call := &activeCall{recipient: i, begin: t, queued: b.campaign.Queued}
 	how, mean := draw(b.campaign.Outcomes, chance)
 	length := scale(b.campaign.CallLength, how.length/mean*min(6, 0.2+0.8*chance.ExpFloat64()))
 	call.outcome = how.status
@@ -159,7 +167,7 @@ func (c *activeCall) status(now time.Time) string {
 		return "queued"
 	case part < 0.08:
 		return "initiated"
-	case part < 0.25 || c.outcome != "completed":
+	case part < ringShare || c.outcome != "completed":
 		return "ringing"
 	}
 	return "in_progress"
@@ -182,18 +190,16 @@ func (a *Account) playPast(b *batch, now time.Time) {
 		at := begin.Add(each * time.Duration(i))
 		call := b.drawCall(i, 0, at)
 		b.dials++
-		if call.outcome == "" {
-			a.overwrite(b, i, Recipient{Status: "calling", AttemptedAt: at})
-			continue
+		past := Recipient{Status: cmp.Or(call.outcome, "calling"), AttemptedAt: at}
+		if last := at.Add(each); call.end.After(last) {
+			call.end = last
 		}
-		end := call.end
-		if last := at.Add(each); end.After(last) {
-			end = last
+		if call.outcome != "canceled" {
+			past.CompletedAt = call.end
 		}
-		if call.outcome == "canceled" {
-			end = time.Time{}
-		}
-		a.overwrite(b, i, Recipient{Status: call.outcome, AttemptedAt: at, CompletedAt: end})
+		past.Talk = b.drawTalk(call)
+		a.overwrite(b, i, past)
+		b.recipients[i].last.refused = call.refused
 	}
 	b.recount()
 }

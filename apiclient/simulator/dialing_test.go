@@ -104,7 +104,7 @@ func TestACanceledCallHasNoEndAndIsNotCounted(t *testing.T) {
 		past := a.Add(c)
 		before := get(t, a, moving)
 		for before.Batch.Status == "running" {
-			time.Sleep(time.Second)
+			time.Sleep(3 * time.Second)
 			p := get(t, a, moving)
 			if p.count("completed") == before.count("completed") && p.Batch != before.Batch && p.Batch.Status == "running" {
 				t.Errorf("%d canceled: %+v became %+v", p.count("canceled"), before.Batch, p.Batch)

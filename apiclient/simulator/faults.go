@@ -76,10 +76,10 @@ func (f Fault) wait(ctx context.Context) error {
 }
 
 // apply changes a true answer as the fault demands.
-func (f Fault) apply(ans answer) answer {
+func (f Fault) apply(ans answer, q query) answer {
 	if f.Status != 0 {
 		ans.status = f.Status
-		ans.body = errorBody(http.StatusText(f.Status))
+		ans.body = q.errorBody(http.StatusText(f.Status))
 	}
 	if f.Body != "" {
 		ans.body = []byte(f.Body)

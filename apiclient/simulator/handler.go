@@ -47,6 +47,9 @@ func (a *Account) answer(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	q := parseQuery(r.Method, body)
+	if strings.HasSuffix(r.URL.Path, "/list-calls") {
+		q = parseCallQuery(body)
+	}
 	entry, f, ans := a.admit(r.Header, q)
 	if ans.status == 0 {
 		ans, err = a.respond(r.Context(), q, f)
@@ -72,13 +75,21 @@ func (a *Account) admit(h http.Header, q query) (*Request, Fault, answer) {
 		At: now, Action: q.action, BatchID: q.batchID, StatusFilter: q.status, Limit: q.limit, Offset: q.offset,
 	})
 	if !a.authorized(h) {
-		ans := answer{status: http.StatusUnauthorized, header: make(http.Header), body: errorBody("Unauthorized")}
+		ans := answer{status: http.StatusUnauthorized, header: make(http.Header), body: q.errorBody("Unauthorized")}
 		return entry, Fault{}, a.addHeaders(ans, now)
 	}
 	if wait := a.limits.take(now); wait > 0 {
 		return entry, Fault{}, a.addHeaders(tooManyRequests(wait), now)
 	}
 	return entry, a.faultFor(q), answer{}
+}
+
+// errorBody returns an error in the form of the endpoint. The code that list-calls adds follows from the text.
+func (q query) errorBody(text string) []byte {
+	if q.listCalls {
+		return codedErrorBody(strings.ToLower(strings.ReplaceAll(text, " ", "_")), text)
+	}
+	return errorBody(text)
 }
 
 // respond answers an admitted request with the state of the account at the end of the fault's delay.
@@ -90,7 +101,7 @@ func (a *Account) respond(ctx context.Context, q query, f Fault) (answer, error)
 	defer a.mu.Unlock()
 	ans := answer{header: make(http.Header)}
 	ans.status, ans.body = a.result(q, now, f.NoRecipients)
-	return f.apply(a.addHeaders(ans, now)), nil
+	return f.apply(a.addHeaders(ans, now), q), nil
 }
 
 // addHeaders adds the headers that all answers have.
@@ -110,6 +121,8 @@ const bodyLimit = 1 << 20
 type query struct {
 	action, batchID, status string
 	limit, offset           int
+	listCalls               bool // to list-calls, whose filter is calls
+	calls                   callFilter
 	badPaging               bool   // limit or offset is not an integer
 	errorStatus             int    // the status of the refusal, 0: none
 	errorText               string // its text

@@ -45,27 +45,24 @@ func (a *Account) Requests() []Request {
 // call too, although its recipient has no completed_at.
 type Call struct {
 	BatchID, RecipientID     string
+	RecordID                 string // the recipient's call_record_id and the id of the call record
 	AttemptedAt, CompletedAt time.Time
-	Outcome                  string // completed, failed, busy, no_answer, canceled
-}
-
-// attempt is a Call. If planned, its end is set from the start, though it may lie ahead.
-type attempt struct {
-	Call
-	planned bool
+	Outcome                  string        // completed, failed, busy, no_answer, canceled
+	Talk                     time.Duration // in whole seconds, as the call record shows it in the end; 0 while active
 }
 
 // Calls returns every dial attempt up to now by time of attempt, even if a re-run, a retry or a deletion has erased it
-// since. Recipients set by hand that have an AttemptedAt are among them, with the first outcome they were given. It
-// keeps at least the newest 100,000.
+// since. Recipients set by hand that have an AttemptedAt are among them, with the first outcome they were given. The
+// first of two dials at once is not, as no recipient ever shows it. It keeps at least the newest 100,000.
 func (a *Account) Calls() []Call {
 	now := a.lock()
 	defer a.mu.Unlock()
 	out := make([]Call, 0, len(a.calls.entries))
 	for _, x := range a.calls.entries {
 		c := x.Call
+		c.RecordID = recordID(x.recordKey, x.record)
 		if x.planned && c.CompletedAt.After(now) {
-			c.CompletedAt, c.Outcome = time.Time{}, ""
+			c.CompletedAt, c.Outcome, c.Talk = time.Time{}, "", 0
 		}
 		out = append(out, c)
 	}

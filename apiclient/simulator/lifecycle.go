@@ -112,7 +112,9 @@ func (b *batch) rerun(now time.Time) bool {
 func (b *batch) resetRecipient(i int) {
 	r := b.recipients[i]
 	b.freeSlot(r.call)
-	b.setRecipient(i, recipient{id: r.id, status: "pending", attempts: r.attempts, overrides: r.overrides})
+	b.setRecipient(i, recipient{
+		id: r.id, status: "pending", attempts: r.attempts, record: r.record, overrides: r.overrides,
+	})
 }
 
 // Retry makes recipient i pending again, and an ended batch running; counts are not reset.
@@ -190,7 +192,7 @@ func (a *Account) overwrite(b *batch, i int, given Recipient) {
 	old := b.recipients[i]
 	b.freeSlot(old.call)
 	r := recipient{
-		id: cmp.Or(given.ID, old.id), status: cmp.Or(given.Status, "pending"), attempts: old.attempts,
+		id: cmp.Or(given.ID, old.id), status: cmp.Or(given.Status, "pending"), attempts: old.attempts, record: old.record,
 		attempted: storedTime(given.AttemptedAt), completed: storedTime(given.CompletedAt), overrides: old.overrides,
 	}
 	b.setRecipient(i, r)
@@ -199,16 +201,16 @@ func (a *Account) overwrite(b *batch, i int, given Recipient) {
 	}
 	call := old.last
 	if call == nil || !call.AttemptedAt.Equal(r.attempted) {
-		call = a.calls.add(attempt{Call: Call{
-			BatchID: b.id, RecipientID: b.recipientID(i), AttemptedAt: r.attempted,
-		}})
+		call = a.addCall(b, i, attempt{Call: Call{AttemptedAt: r.attempted}})
 	}
 	if o := outcomeOf(r.status); call.planned || call.Outcome == "" {
-		call.planned, call.Outcome, call.CompletedAt = false, o, time.Time{}
+		call.planned, call.Outcome, call.CompletedAt, call.Talk = false, o, time.Time{}, 0
 		if o != "" {
 			call.CompletedAt = r.completed
 		}
 	}
+	call.status = recordStatus(r.status)
+	call.Talk = cmp.Or(given.Talk.Truncate(time.Second), call.Talk)
 	b.recipients[i].last = call
 }
 
