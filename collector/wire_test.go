@@ -2,7 +2,6 @@ package collector_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -130,11 +129,8 @@ func (f *front) RoundTrip(r *http.Request) (*http.Response, error) {
 		BatchID string `json:"batch_id"`
 		Parent  string `json:"parent_batch_id"`
 	}
-	body, err := r.GetBody()
+	r, err := withBody(r, &asked)
 	if err != nil {
-		return nil, err
-	}
-	if err := json.NewDecoder(body).Decode(&asked); err != nil {
 		return nil, err
 	}
 	s := &sending{action: asked.Action, id: asked.BatchID + asked.Parent, at: time.Now(), took: -1}

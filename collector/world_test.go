@@ -1,8 +1,11 @@
 package collector_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -108,18 +111,27 @@ type brokenPages struct {
 }
 
 func (b *brokenPages) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := r.GetBody()
-	if err != nil {
-		return nil, err
-	}
 	var question struct{ Offset int }
-	if err := json.NewDecoder(body).Decode(&question); err != nil {
+	r, err := withBody(r, &question)
+	if err != nil {
 		return nil, err
 	}
 	if b.from == 0 || question.Offset < b.from {
 		return b.RoundTripper.RoundTrip(r)
 	}
 	return &http.Response{StatusCode: b.status, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
+
+// withBody decodes the body of a request, and returns a request that has it
+// still.
+func withBody(r *http.Request, into any) (*http.Request, error) {
+	raw, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	again := r.Clone(r.Context())
+	again.Body = io.NopCloser(bytes.NewReader(raw))
+	return again, errors.Join(r.Body.Close(), json.Unmarshal(raw, into))
 }
 
 func withTransport(t http.RoundTripper) setting {

@@ -104,7 +104,9 @@ func (s *Settings) addAPIFlags(app *kingpin.Application) {
 		if s.Demo && !budgetGiven && !perMinute.HasEnvarValue() && !perHour.HasEnvarValue() {
 			s.Limits = apiclient.Limits{PerMinute: 6000, PerHour: 100_000}
 		}
-		if api.URL, err = apiclient.ParseURL(strings.TrimSpace(endpoint), allowHTTP); err != nil {
+		if api.URL, err = apiclient.ParseURL(endpoint, allowHTTP); errors.Is(err, apiclient.ErrPlainHTTP) {
+			return fmt.Errorf("--api.url: %w: use https, or allow it with --api.allow-http", err)
+		} else if err != nil {
 			return fmt.Errorf("--api.url: %w", err)
 		}
 		return nil
