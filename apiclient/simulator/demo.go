@@ -17,14 +17,14 @@ type scene struct {
 const day = 24 * time.Hour
 
 // Demo returns an account that shows a bit of everything from the moment it is made: campaigns that move, fail, stall,
-// wait and hang, recurring batches, and weeks of history. It goes on by itself and never grows without bound.
-// PerMinute and PerHour 0 mean no limit here.
+// wait, hang and reach nobody, recurring batches, and weeks of history. It goes on by itself and never grows without
+// bound. PerMinute and PerHour 0 mean no limit here.
 func Demo(o Options) *Account {
 	o.PerMinute = cmp.Or(o.PerMinute, -1)
 	o.PerHour = cmp.Or(o.PerHour, -1)
 	a := New(o)
 	now := time.Now().UTC()
-	for _, scenes := range [][]scene{past(now), moving(now), waiting(now), recurring(now)} {
+	for _, scenes := range [][]scene{past(now), moving(now), waiting(now), recurring(now), unanswered(now)} {
 		for _, s := range scenes {
 			s.UpdatedAt = s.CreatedAt
 			a.add(s.Campaign, s.steps...)
@@ -124,6 +124,16 @@ func recurring(now time.Time) []scene {
 			steps: []step{{at: ago(now, time.Hour), do: (*batch).pause}},
 		},
 	}
+}
+
+// unanswered returns a campaign whose calls are completed though nobody talks on them, as with a voicemail that hangs
+// up at once: only the call records tell.
+func unanswered(now time.Time) []scene {
+	return []scene{{Campaign: Campaign{
+		Name: "Parcel pick-up reminder", Recipients: 360, CreatedAt: now.Add(-25 * time.Minute), Repeat: true,
+		MaxConcurrency: 3, DialEvery: 40 * time.Second, CallLength: 30 * time.Second,
+		Outcomes: Outcomes{Completed: 90, Busy: 4, NoAnswer: 6}, Records: CallRecords{ZeroTalk: 1},
+	}}}
 }
 
 func ago(now time.Time, d time.Duration) time.Time { return storedTime(now.Add(-d)) }

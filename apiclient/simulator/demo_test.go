@@ -37,6 +37,16 @@ func flights(b *batch) (n int, oldest time.Time) {
 	return n, oldest
 }
 
+// talkTime returns how long people have talked on the calls of a batch.
+func talkTime(a *Account, batchID string) (total time.Duration) {
+	for _, c := range a.Calls() {
+		if c.BatchID == batchID {
+			total += c.Talk
+		}
+	}
+	return total
+}
+
 func TestTheDemoHasOneOfEverything(t *testing.T) {
 	for _, hour := range []int{0, 5, 11, 12, 23} {
 		synctest.Test(t, func(t *testing.T) {
@@ -75,6 +85,10 @@ func TestTheDemoHasOneOfEverything(t *testing.T) {
 			check("Renewal notices", func(b *batch) bool {
 				return b.status == "running" && b.completed.Before(b.started) && b.pending > 0
 			})
+			check("Parcel pick-up reminder", func(b *batch) bool {
+				return b.status == "running" && b.succeeded > 3*b.failed && b.succeeded > 40 && talkTime(a, b.id) == 0
+			})
+			check("Appointment reminders", func(b *batch) bool { return talkTime(a, b.id) > 15*time.Minute })
 			check("Summer raffle (draft)", func(b *batch) bool { return b.status == "draft" })
 			check("Donor thank-you", func(b *batch) bool { return b.status == "paused" && b.pending > 0 && b.succeeded > 0 })
 			check("Service notice (carrier down)", func(b *batch) bool { return b.status == "completed" && b.failed == 40 })
