@@ -1,6 +1,6 @@
-// Package simulator is a Magpipe account inside the process: batches that progress by themselves, the documented
-// limits, and faults on demand, behind the same HTTP interface as the service. The demo, the tests and the
-// benchmarks of the exporter run against it.
+// Package simulator is a Magpipe account inside the process: batches that progress by themselves, the records of their
+// calls, the documented limits, and faults on demand, behind the same HTTP interface as the service's batch-calls and
+// list-calls. The demo, the tests and the benchmarks of the exporter run against it.
 //
 // Its only clock is time.Now, and it starts no goroutine: every access first plays all events that are due by then,
 // one by one. Times and outcomes come from random streams that depend on the seed alone, so the same account has the
@@ -21,7 +21,7 @@ type Options struct {
 	Key              string // "" accepts any non-empty bearer key; otherwise other keys get 401
 	PerMinute        int    // requests answered in any sliding minute; 0: the documented 100; negative: no limit
 	PerHour          int    // requests answered in any sliding hour; 0: the documented 1000; negative: no limit
-	PageCap          int    // most rows in a list or list_runs answer, whatever limit asks for; 0: 1000
+	PageCap          int    // most rows in an answer of a listing, whatever limit asks for; 0: 1000
 	RecipientCap     int    // most recipients in a get answer; 0: 1000
 	AsDocumented     bool   // rows of list have only the keys that the official page shows
 	RateLimitHeaders bool   // send X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) for the hour, if it is limited

@@ -9,7 +9,7 @@ import (
 
 // Fault is something that goes wrong, or is late. It applies to requests within the limits that have a valid key.
 type Fault struct {
-	Action, BatchID string        // "": any; BatchID is the parent's for list_runs
+	Action, BatchID string        // "": any; Action list_calls is that endpoint; BatchID is the parent's for list_runs
 	Status          int           // 200 to 599, instead of the true answer; 0: the true answer
 	Body            string        // instead of the true one, or of the one that goes with Status
 	Header          http.Header   // added to the answer's; replaces a header of the same name

@@ -21,8 +21,8 @@ type answer struct {
 	cut    int
 }
 
-// ServeHTTP answers one request, on any path. If a fault breaks the connection, it panics with http.ErrAbortHandler,
-// as net/http expects.
+// ServeHTTP answers one request: as list-calls if the path ends in /list-calls, as batch-calls on any other path. If a
+// fault breaks the connection, it panics with http.ErrAbortHandler, as net/http expects.
 func (a *Account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ans, err := a.answer(r)
 	if err != nil {

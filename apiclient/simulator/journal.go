@@ -23,7 +23,7 @@ func (j *journal[T]) add(x T) *T {
 // Request is a request that reached the account.
 type Request struct {
 	At            time.Time // when it arrived
-	Action        string    // as asked, "" if the body gave none
+	Action        string    // as asked, "" if the body gave none; list_calls for that endpoint
 	BatchID       string    // batch_id, or parent_batch_id for list_runs
 	StatusFilter  string
 	Limit, Offset int // the defaults 50 and 0 if the request had none, or no integer
