@@ -15,7 +15,7 @@ func TestOnceWritesOnePageAndItsExitCodeTellsWhetherTheListWasRead(t *testing.T)
 		t.Errorf("the exit code is %d, want 0; standard error: %q", good.code, good.err)
 	}
 	if got := metricsOf(t, good.out); got["magpipe_batch_recipients"].Type != "gauge" || samplesOf(good.out)["magpipe_up"] != 1 {
-		t.Error("the page is not a whole one")
+		t.Error("metrics are missing on the page")
 	}
 
 	api := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -53,7 +53,7 @@ func compareGolden(t *testing.T, name, got string) {
 	}
 }
 
-// lint tells whether the metrics of the exporter follow Prometheus's conventions.
+// lint checks that the metrics of the exporter follow Prometheus's conventions.
 func lint(t *testing.T, body string) {
 	t.Helper()
 	problems, err := promlint.New(strings.NewReader(body)).Lint()

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"crypto/x509"
-	"encoding/pem"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -49,7 +48,7 @@ func TestHealthcheckGetsAnAnswerWhateverTheWebConfigAsksFor(t *testing.T) {
 				t.Errorf("the exit code is %d, want 0 in silence; it says: %s%s", got.code, got.out, got.err)
 			}
 			if strings.Contains(config, "tls_server_config") && !strings.Contains(p.Log(), "TLS is enabled") {
-				t.Error("the exporter does not speak TLS: the test is none")
+				t.Error("the exporter does not speak TLS, so this tests nothing")
 			}
 			if strings.Contains(p.Log(), "client sent an HTTP request to an HTTPS server") {
 				t.Error("it was asked without TLS")
@@ -66,7 +65,7 @@ func TestHealthcheckFindsTheExporterOnAnyAddressAndAsksEach(t *testing.T) {
 	if six, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "[::1]:0"); err != nil {
 		t.Logf("without IPv6, which this machine lacks: %v", err)
 	} else if listen, wanted = append(listen, "--web.listen-address=[::1]:0"), 3; six.Close() != nil {
-		t.Fatal("the listener can't be closed")
+		t.Fatal("the listener cannot be closed")
 	}
 	p := start(t, nil, listen...)
 	listening := regexp.MustCompile(`msg="Listening on" address=(\S+)`)
@@ -116,7 +115,7 @@ func TestHealthcheckSaysWhatKeepsItFromAsking(t *testing.T) {
 	}
 }
 
-func TestHealthcheckFailsWhereAnotherProgramAnswers(t *testing.T) {
+func TestHealthcheckFailsIfAnotherProgramAnswers(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{204, 302, 403, 404, 429, 500, 503} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
@@ -129,8 +128,8 @@ func TestHealthcheckFailsWhereAnotherProgramAnswers(t *testing.T) {
 	}
 }
 
-// One request is let through, and the next one after an hour.
-func TestHealthcheckPassesWhereTheExporterLimitsItsClients(t *testing.T) {
+// One request is allowed, and the next one after an hour.
+func TestHealthcheckPassesIfTheExporterLimitsItsClients(t *testing.T) {
 	t.Parallel()
 	config := filepath.Join(t.TempDir(), "web.yml")
 	if err := os.WriteFile(config, []byte("rate_limit:\n  interval: 1h\n  burst: 1\n"), 0o600); err != nil {
@@ -144,12 +143,12 @@ func TestHealthcheckPassesWhereTheExporterLimitsItsClients(t *testing.T) {
 		}
 	}
 	if got := get(t, p.url+"/-/healthy"); got.status != http.StatusTooManyRequests {
-		t.Errorf("the status is %d, want 429: the test is none", got.status)
+		t.Errorf("the status is %d, want 429: this tests nothing", got.status)
 	}
 }
 
-// A TLS server that fails for a reason of its own serves nobody.
-func TestHealthcheckFailsWhereTheCertificateCanNoLongerBeRead(t *testing.T) {
+// A TLS server that fails for reasons on its own side serves nobody.
+func TestHealthcheckFailsIfTheCertificateCanNoLongerBeRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	writeCertificate(t, dir)
@@ -159,15 +158,15 @@ func TestHealthcheckFailsWhereTheCertificateCanNoLongerBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, nil, "--demo", "--web.config.file="+config)
-	whole := config + ".whole" // the same for the one who asks, who has files that can be read
+	readable := config + ".readable" // for the healthcheck: the same, with files that can be read
 	if err := os.Mkdir(filepath.Join(dir, "own"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	writeCertificate(t, filepath.Join(dir, "own"))
-	if err := os.WriteFile(whole, []byte(strings.ReplaceAll(content, ": ", ": own/")), 0o600); err != nil {
+	if err := os.WriteFile(readable, []byte(strings.ReplaceAll(content, ": ", ": own/")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flags := []string{"--healthcheck", "--web.config.file=" + whole, "--web.listen-address=" + strings.TrimPrefix(p.url, "http://")}
+	flags := []string{"--healthcheck", "--web.config.file=" + readable, "--web.listen-address=" + strings.TrimPrefix(p.url, "http://")}
 	if got := execute(t, nil, flags...); got.code != 0 {
 		t.Fatalf("the exit code is %d, want 0; standard error: %s", got.code, got.err)
 	}
@@ -177,7 +176,7 @@ func TestHealthcheckFailsWhereTheCertificateCanNoLongerBeRead(t *testing.T) {
 	execute(t, nil, flags...).wantOneError(t, 1, "remote error: tls: internal error")
 }
 
-// unused is an address that nothing listens on.
+// unused returns an address that nothing listens on.
 func unused(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -190,21 +189,12 @@ func unused(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// writeCertificate writes cert.pem and key.pem. The certificate is one for tests that the standard library brings.
+// writeCertificate writes cert.pem and key.pem.
 func writeCertificate(t *testing.T, dir string) {
 	t.Helper()
-	server := httptest.NewTLSServer(nil)
-	server.Close()
-	pair := server.TLS.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{
-		"cert.pem": {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
-		"key.pem":  {Type: "PRIVATE KEY", Bytes: key},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+	cert, key := newIssuer(t).issue(t, x509.ExtKeyUsageServerAuth)
+	for name, content := range map[string][]byte{"cert.pem": cert, "key.pem": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// keyed is an API that tells which key came last, and the binary that asks it.
+// keyed starts the binary with an API that remembers which key was sent last.
 func keyed(t *testing.T, env []string, args ...string) (p exporter, last func() string) {
 	t.Helper()
 	var seen atomic.Value

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// ask sends a request as it stands, and goes on sending where there is more.
+// ask sends a request byte by byte as it is given, and then more, until the server stops reading.
 func ask(t *testing.T, p exporter, head string, more io.Reader) (a answer, sent int64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -37,12 +37,12 @@ func ask(t *testing.T, p exporter, head string, more io.Reader) (a answer, sent 
 		resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: strings.Fields(head)[0]})
 		if err == nil {
 			defer resp.Body.Close()
-			body, _ := io.ReadAll(resp.Body) // it may be cut where the rest of the request is refused
+			body, _ := io.ReadAll(resp.Body) // it may be cut if the rest of the request is refused
 			a = answer{resp.StatusCode, resp.Header, string(body)}
 		}
 		answered <- err
 	}()
-	sent, _ = io.Copy(conn, more) // ends with an error where the rest is refused
+	sent, _ = io.Copy(conn, more) // fails if the rest is refused
 	if err := <-answered; err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +68,8 @@ func TestOnlyGETAndHEADAreAnswered(t *testing.T) {
 			}
 		}
 		head, _ := ask(t, p, "HEAD "+path+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", strings.NewReader(""))
-		if whole := get(t, p.url+path); head.status != whole.status || head.body != "" || head.header.Get("Content-Type") != whole.header.Get("Content-Type") {
-			t.Errorf("HEAD %s is answered %d with %q, GET %d", path, head.status, head.body, whole.status)
+		if full := get(t, p.url+path); head.status != full.status || head.body != "" || head.header.Get("Content-Type") != full.header.Get("Content-Type") {
+			t.Errorf("HEAD %s is answered %d with %q, GET %d", path, head.status, head.body, full.status)
 		}
 	}
 }
@@ -125,7 +125,7 @@ func TestBrowsersAreToldToRunAndToFrameNothing(t *testing.T) {
 	}
 }
 
-func TestHeadersOfTheWebConfigStand(t *testing.T) {
+func TestHeadersOfTheWebConfigAreKept(t *testing.T) {
 	t.Parallel()
 	config := filepath.Join(t.TempDir(), "web.yml")
 	const own = "http_server_config:\n  headers:\n    X-Frame-Options: sameorigin\n    Content-Security-Policy: default-src 'self'\n"
@@ -176,14 +176,14 @@ func TestAStopTakesLessThan5sWhateverTheClientsDo(t *testing.T) {
 		}
 	}
 	eventually(t, 10*time.Second, "the scrape waits", func() bool {
-		impatient := get(t, p.url+"/metrics", "X-Prometheus-Scrape-Timeout-Seconds: 0.01")
-		return samplesOf(impatient.body)["promhttp_metric_handler_requests_in_flight"] == 2
+		short := get(t, p.url+"/metrics", "X-Prometheus-Scrape-Timeout-Seconds: 0.01")
+		return samplesOf(short.body)["promhttp_metric_handler_requests_in_flight"] == 2
 	})
-	told := time.Now()
+	asked := time.Now()
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	code, took := p.wait(t), time.Since(told)
+	code, took := p.wait(t), time.Since(asked)
 	t.Logf("ended %v after the signal", took)
 	if code != 0 || took >= 5*time.Second {
 		t.Errorf("it ended %v after the signal, with %d", took, code)

@@ -87,7 +87,7 @@ func scrapeFor(t *testing.T, program string, long time.Duration) {
 		len(rounds)*scrapers, took.Round(time.Second), asked, early, late)
 }
 
-// typical are the medians.
+// typical returns the medians.
 func typical(rounds []figures) (m figures) {
 	median := func(of func(figures) float64) float64 {
 		values := make([]float64, 0, len(rounds))
@@ -104,7 +104,7 @@ func typical(rounds []figures) (m figures) {
 	}
 }
 
-// scrapeOnce fails unless the page is whole and the last read of the list was good.
+// scrapeOnce fails unless the page is complete and says that the list can be read.
 func scrapeOnce(t *testing.T, client *http.Client, url string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, url+"/metrics", nil)

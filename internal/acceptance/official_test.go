@@ -271,7 +271,7 @@ func ofBatch(metric, id string, label ...string) string {
 	return fmt.Sprintf("%s{batch_id=%q,%s=%q}", metric, id, label[0], label[1])
 }
 
-// officeHours tells whether 09:00 to 17:00, Monday to Friday, is open as the
+// officeHours is 1 if 09:00 to 17:00, Monday to Friday, is open as the
 // service compares: the start minute is excluded, the end minute is not.
 func officeHours(at time.Time) float64 {
 	at = at.UTC()

@@ -104,7 +104,7 @@ func TestAFileThatMayNotBeReadExitsWith1AndOneErrorThatSaysWhich(t *testing.T) {
 		"server.key": {"--demo", "--web.config.file=" + filepath.Join(dir, "web.yml")},
 	} {
 		cmd := command(nil, append(args, freePort)...)
-		if os.Geteuid() == 0 { // who may read everything
+		if os.Geteuid() == 0 { // root may read everything
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		}
 		got := conclude(t, cmd)

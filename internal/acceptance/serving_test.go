@@ -106,10 +106,10 @@ func TestScrapeIsAnsweredAndTheExitIsCleanWhenTheAPIHangs(t *testing.T) {
 			scraped := make(chan answer, 1)
 			go func() { scraped <- tryGet(t, p.url+"/metrics", "X-Prometheus-Scrape-Timeout-Seconds: 60") }()
 			eventually(t, 10*time.Second, "the scrape waits", func() bool {
-				impatient := get(t, p.url+"/metrics", "X-Prometheus-Scrape-Timeout-Seconds: 0.01")
-				return samplesOf(impatient.body)["promhttp_metric_handler_requests_in_flight"] == 2
+				short := get(t, p.url+"/metrics", "X-Prometheus-Scrape-Timeout-Seconds: 0.01")
+				return samplesOf(short.body)["promhttp_metric_handler_requests_in_flight"] == 2
 			})
-			told := time.Now()
+			asked := time.Now()
 			if err := p.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +122,7 @@ func TestScrapeIsAnsweredAndTheExitIsCleanWhenTheAPIHangs(t *testing.T) {
 			if code := p.wait(t); code != 0 {
 				t.Errorf("the exit code is %d, want 0", code)
 			}
-			if took := time.Since(told); took > 5*time.Second {
+			if took := time.Since(asked); took > 5*time.Second {
 				t.Errorf("the exit took %s, want at most 5 s", took)
 			}
 			if strings.Contains(p.Log(), "level=error") {

@@ -70,7 +70,7 @@ func (a *issuer) issue(t *testing.T, usage x509.ExtKeyUsage) (cert, key []byte) 
 	return cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
 }
 
-// client trusts the authority, and shows a certificate of another where one is given.
+// client returns a client that trusts the authority. It shows a certificate of shown, unless that is nil.
 func (a *issuer) client(t *testing.T, shown *issuer) *http.Client {
 	t.Helper()
 	config := &tls.Config{RootCAs: x509.NewCertPool()}
@@ -148,7 +148,7 @@ func TestTLSClientCertificatesAndPasswordsCoverEveryEndpoint(t *testing.T) {
 			eventually(t, 10*time.Second, "it gets ready", ready)
 			for _, path := range everyEndpoint() {
 				if status, proto, err := visit(t, known, url+path, "prometheus", "open sesame"); err != nil || status != http.StatusOK || proto != "HTTP/2.0" {
-					t.Errorf("%s, who may: %v, %d, %s", path, err, status, proto)
+					t.Errorf("%s, with certificate and password: %v, %d, %s", path, err, status, proto)
 				}
 				for _, password := range []string{"", "close sesame"} {
 					status, _, err := visit(t, known, url+path, strings.Repeat("prometheus", min(1, len(password))), password)
@@ -162,7 +162,7 @@ func TestTLSClientCertificatesAndPasswordsCoverEveryEndpoint(t *testing.T) {
 					}
 				}
 				if _, _, err := visit(t, other.client(t, ours), url+path, "", ""); err == nil {
-					t.Errorf("%s: a client that does not know the authority is content", path)
+					t.Errorf("%s: a client that does not know the authority accepts the certificate", path)
 				}
 				want(t, get(t, p.url+path), http.StatusBadRequest, "", "HTTP request to an HTTPS server")
 			}

@@ -52,7 +52,7 @@ const (
 
 // ordered writes the time, the level and the caller of a line first, in this
 // order. go-kit's levels put themselves before the context that they are given,
-// and the bridge from slog has an order of its own.
+// and the bridge from slog has another order.
 type ordered struct{ next log.Logger }
 
 // Log passes a line on. Times are in UTC.
@@ -71,7 +71,7 @@ func (o ordered) Log(keyvals ...any) error {
 	return o.next.Log(append(line, keyvals...)...)
 }
 
-// indexOf returns where a key is that has a value, or -1.
+// indexOf returns the index of a key that has a value, or -1.
 func indexOf(keyvals []any, key any) int {
 	for i := 0; i+1 < len(keyvals); i += 2 {
 		if keyvals[i] == key {

@@ -23,8 +23,8 @@ import (
 	"magpipe_exporter/internal/web"
 )
 
-// pipes is a listener whose connections have no buffer: who does not read holds
-// up who writes from the first byte on.
+// pipes is a listener whose connections have no buffer: a writer waits from the
+// first byte on until the other side reads.
 type pipes struct {
 	dialled chan net.Conn
 	closed  chan struct{}
@@ -54,8 +54,7 @@ func (p pipes) dial(t *testing.T) net.Conn {
 	return ours
 }
 
-// serve has the server that an operator gets listen on pipes, and tells of each
-// connection that it has ended.
+// serve has the server listen on pipes, and sends when each connection ends.
 func serve(t *testing.T, s *web.Server, secure *tls.Config) (p pipes, ended <-chan time.Time) {
 	t.Helper()
 	server, err := s.HTTPServer()
@@ -130,7 +129,7 @@ func TestAClientThatIsSlowIsLeft(t *testing.T) {
 						t.Errorf("left after %v, want %v", took, c.after)
 					}
 				case <-time.After(time.Hour):
-					t.Error("it holds its connection")
+					t.Error("it keeps its connection")
 				}
 			})
 		})
@@ -191,7 +190,7 @@ func transport(t *testing.T, p pipes, version string) *http.Transport {
 	return made
 }
 
-func TestAScrapeThatWaitsLongIsAnsweredWhole(t *testing.T) {
+func TestAScrapeThatWaitsLongIsAnsweredInFull(t *testing.T) {
 	for _, version := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(version, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -264,11 +263,11 @@ func TestAConnectionOfHTTP2ThatTakesNothingIsLeft(t *testing.T) {
 				t.Errorf("left after %v", took)
 			}
 		case <-time.After(time.Hour):
-			t.Error("it holds its connection")
+			t.Error("it keeps its connection")
 		}
 		close(release)
 		if err := <-asked; err == nil {
-			t.Error("the answer arrived whole")
+			t.Error("the answer arrived in full")
 		}
 	})
 }

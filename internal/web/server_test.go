@@ -43,7 +43,7 @@ func server(tb testing.TB, account *simulator.Account) *web.Server {
 	return &web.Server{Name: "magpipe_exporter", Collector: c, Path: "/metrics", TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 }
 
-// get asks a server for a path, and tells how long the answer took.
+// get asks a server for a path, and returns how long the answer took.
 func get(t *testing.T, s *web.Server, path string, header http.Header) (*httptest.ResponseRecorder, time.Duration) {
 	t.Helper()
 	handler, err := s.Handler()
@@ -85,7 +85,7 @@ func TestAScrapeWaitsUntilItsOwnDeadline(t *testing.T) {
 	}
 }
 
-func TestReadyIsToldApartFromHealthyAndNeitherSpendsARequest(t *testing.T) {
+func TestReadyAndHealthyDifferAndSpendNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := simulator.New(simulator.Options{})
 		s := server(t, account)
@@ -160,7 +160,7 @@ func TestThePageComesInTheFormatAndCompressionAskedFor(t *testing.T) {
 	})
 }
 
-func TestWriteOnceWritesWhatThereIsAndErrsWithoutAList(t *testing.T) {
+func TestWriteOnceWritesWhatThereIsAndFailsWithoutAList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := simulator.New(simulator.Options{})
 		remove := account.Inject(simulator.Fault{Status: 500})
@@ -176,7 +176,7 @@ func TestWriteOnceWritesWhatThereIsAndErrsWithoutAList(t *testing.T) {
 	})
 }
 
-func TestWriteOnceErrsWhereTheListCouldNotBeReadToItsEnd(t *testing.T) {
+func TestWriteOnceFailsIfTheListCouldNotBeReadToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := simulator.New(simulator.Options{PageCap: 2})
 		for i := range 5 {
@@ -206,7 +206,7 @@ func TestAnEmptyListenAddressIsRefused(t *testing.T) {
 	}
 }
 
-func TestAPathThatAMuxWouldReadOtherwiseIsRefused(t *testing.T) {
+func TestAPathThatIsNotAPlainMuxPatternIsRefused(t *testing.T) {
 	for path, ok := range map[string]bool{
 		"/metrics": true, "/": true, "/a/b": true, "/a/": true,
 		"": false, "metrics": false, "/{x}": false, "/a b": false, "/-/ready": false, "/a?b": false, "/../a": false, "//a": false,

@@ -116,8 +116,8 @@ func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 // Ended is closed once it has ended and its log is complete.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// ExitCode is the code that it ended with, or -1 where a signal ended it. Ask
-// once it has ended.
+// ExitCode is the code that it ended with, or -1 if a signal ended it. Call
+// it once the process has ended.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
 // Stop asks it to end, waits, and kills it after 20 s.
@@ -136,6 +136,6 @@ func (p *Process) Stop() error {
 
 // Kill ends it at once.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // fails only where it has ended by itself
+	_ = p.cmd.Process.Kill() // fails only if it has ended by itself
 	<-p.ended
 }
