@@ -20,7 +20,7 @@ RUN stamp=github.com/prometheus/common/version && \
     -o /magpipe_exporter .
 
 # CA certificates come with the base, time zones with the binary. Nothing is written: the root may be read-only.
-# The platform is said because older buildahs would go on with the builder's.
+# The platform is given because older versions of buildah would use the builder's.
 FROM --platform=$TARGETPLATFORM ${BASE_IMAGE}
 ARG BASE_IMAGE
 ARG VERSION=0.0.0-dev
@@ -35,9 +35,9 @@ LABEL org.opencontainers.image.title="magpipe_exporter" \
       org.opencontainers.image.base.name="$BASE_IMAGE"
 COPY LICENSE THIRD_PARTY_LICENSES /
 COPY --from=build /magpipe_exporter /magpipe_exporter
-# By number, so that Kubernetes can see that it is not root.
+# By number, so that Kubernetes sees that it is not root.
 USER 65532:65532
 EXPOSE 10240
 ENTRYPOINT ["/magpipe_exporter"]
-# Where the --web flags differ from their defaults, they have to be here too.
+# If the --web flags differ from their defaults, repeat them here.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=5s CMD ["/magpipe_exporter", "--healthcheck"]

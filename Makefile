@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Go, git and make are all it needs, but for e2e; tools build themselves on first use.
+# `make` alone lists the targets. They need only Go, git and make, except e2e; tools are built on first use.
 
 GO      ?= go
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --dirty --match 'v[0-9]*' 2>/dev/null)),0.0.0-dev)
@@ -12,7 +12,7 @@ stamp   := github.com/prometheus/common/version
 ldflags  = -X $(stamp).Version=$(VERSION) -X $(stamp).Revision=$(REVISION) \
            -X $(stamp).Branch=$(BRANCH) -X $(stamp).BuildDate=$(BUILD_DATE)
 
-# The versions of the tools are pinned in modules of their own, so that the exporter's dependencies stay its own.
+# Tools are pinned in separate modules, so that they add nothing to the exporter's dependencies.
 golangci    := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 govulncheck := $(GO) tool -modfile=tools/vuln/go.mod govulncheck
 
@@ -40,7 +40,7 @@ image-test: ## build the image for amd64 and arm64 and run it; needs root and bu
 
 # The race detector needs cgo, hence a C compiler with its headers.
 .PHONY: test
-test: ## run the tests, with the race detector where a C compiler is found
+test: ## run the tests, with the race detector if there is a C compiler
 	@if echo '#include <stdlib.h>' | $$($(GO) env CC) -E - >/dev/null 2>&1; \
 	then set -x; CGO_ENABLED=1 $(GO) test -race ./...; \
 	else echo 'no C compiler found: testing without the race detector'; set -x; CGO_ENABLED=0 $(GO) test ./...; \
@@ -48,7 +48,7 @@ test: ## run the tests, with the race detector where a C compiler is found
 
 # Some ten minutes: 297 cells of six simulated hours, nine of them of a day.
 .PHONY: soak
-soak: ## hold budget and freshness on the whole grid and print the table
+soak: ## check budget and freshness on the full grid and print the table
 	@mkdir -p dist
 	$(GO) test -timeout 3h -run TestTheBudgetIsHeldAndDataIsFresh ./collector -soak=$(CURDIR)/dist/soak.md
 	@sort -t'|' -k2,2V -k3,3n -k4,4n -k5,5n -k6,6n -k7,7n dist/soak.md
@@ -56,11 +56,11 @@ soak: ## hold budget and freshness on the whole grid and print the table
 LOADTIME ?= 10m
 
 .PHONY: load
-load: ## have fifty scrapers scrape for LOADTIME, with the race detector and without
+load: ## scrape with fifty scrapers for LOADTIME, with the race detector and without
 	$(GO) test -timeout 3h -run TestFiftyScrapers -v -load=$(LOADTIME) ./internal/acceptance
 
 .PHONY: cover
-cover: ## tell how many statements of apiclient and collector the tests run
+cover: ## print how many statements of apiclient and collector the tests run
 	@mkdir -p dist
 	$(GO) test -coverpkg=./apiclient,./collector -coverprofile=dist/cover.out ./apiclient ./collector
 	@awk -F'[ :]' 'NR > 1 { block = $$1 $$2; sub(/\/[^\/]*$$/, "", $$1); \
@@ -80,7 +80,7 @@ fuzz: ## run each fuzz target for FUZZTIME
 		done; \
 	done
 
-# Needs Linux, and python3 for the script. The peer is pinned in a module of its own, like the linter.
+# Needs Linux, and python3 for the script. The peer is pinned in a separate module, like the linter.
 peer := github.com/prometheus-community/json_exporter
 
 .PHONY: compare
@@ -89,15 +89,15 @@ compare: build ## measure CPU, wall and memory beside json_exporter and a plain 
 	$(GO) build -modfile=tools/compare/json_exporter/go.mod -o dist/json_exporter $(peer)
 	$(GO) run ./tools/compare
 
-# One process at a time, so that ratios stand for the code; COUNT=10 and benchstat tell how much they vary.
+# One process at a time, so that ratios depend on the code alone; COUNT=10 and benchstat show how much they vary.
 COUNT ?= 1
 
 .PHONY: bench
-bench: ## run the benchmarks; each tells its ratio to what stands beside it
+bench: ## run the benchmarks; each reports its ratio to an alternative
 	$(GO) test -p 1 -cpu 1 -run '^$$' -bench . -count $(COUNT) ./apiclient ./collector ./internal/web
 
-# Prometheus and promtool are pinned in a module of their own, too; v0.313.5 of it is Prometheus 3.13.5. The tag leaves
-# out what finds targets in clouds, which is most of the code. It takes some minutes, once.
+# Prometheus and promtool are pinned in a separate module; its v0.313.5 is Prometheus 3.13.5. The tag leaves out service
+# discovery for clouds, which is most of the code. The first build takes some minutes.
 dist/tools/prometheus: tools/prometheus/go.mod tools/prometheus/go.sum
 	CGO_ENABLED=0 $(GO) build -modfile=tools/prometheus/go.mod -tags remove_all_sd -o $(@D)/ \
 		github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
@@ -105,9 +105,9 @@ dist/tools/prometheus: tools/prometheus/go.mod tools/prometheus/go.sum
 .PHONY: prometheus
 prometheus: dist/tools/prometheus ## build Prometheus and promtool, as pinned in tools/prometheus, into dist/tools
 
-# The rules hold for older versions too: where a promtool is installed, such as Debian's 2.42, it has its say.
+# The rules have to work with older versions too, so an installed promtool, such as Debian's 2.42, checks them as well.
 .PHONY: rules
-rules: dist/tools/prometheus ## check the alerting rules and run their unit tests, with each promtool there is
+rules: dist/tools/prometheus ## check the alerting rules and run their unit tests, with each promtool that is found
 	dist/tools/promtool check config dashboards/prometheus.yml
 	@cd dashboards/rules && for promtool in $(CURDIR)/dist/tools/promtool $$(command -v promtool); do \
 		$$promtool --version && $$promtool check rules *.yml && \
@@ -118,16 +118,16 @@ rules: dist/tools/prometheus ## check the alerting rules and run their unit test
 e2e: build dist/tools/prometheus ## run exporter, Prometheus and Alertmanager together; needs Alertmanager installed
 	$(GO) test -tags e2e -count 1 -timeout 15m -v ./dashboards/e2e
 
-# A module of its own, like the linter's. The cache of test results does not see files outside the module.
+# In a separate module, like the linter. Test results are not cached, because Go does not see files outside the module.
 .PHONY: dashboards
-dashboards: ## hold the Grafana dashboards to the types that Grafana publishes
+dashboards: ## check the Grafana dashboards against the types that Grafana publishes
 	$(GO) -C tools/grafana vet ./...
 	$(GO) -C tools/grafana test -count=1 ./...
 
-# Each in a module of its own, so that what checks Kubernetes, compose, releases and workflows stays out of the exporter.
-# Not from the cache: Go does not see changes of files outside of these modules.
+# In separate modules, so that the exporter does not depend on what checks Kubernetes, compose, releases and workflows.
+# Test results are not cached, because Go does not see files outside these modules.
 .PHONY: deploy
-deploy: ## check what is under deploy/ and .github/, and the release's settings
+deploy: ## check deploy/, .github/ and the settings of the release
 	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 ./...
 	cd tools/release && CGO_ENABLED=0 $(GO) test -count=1 ./...
 	$(GO) tool -modfile=tools/workflows/go.mod actionlint
@@ -136,7 +136,7 @@ deploy: ## check what is under deploy/ and .github/, and the release's settings
 manifests: ## write the PrometheusRule from dashboards/rules
 	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 -run PrometheusRule ./... -update
 
-# Its first run compiles goreleaser, some minutes. It wants a clone that has a remote.
+# The first run compiles goreleaser, which takes some minutes. It needs a clone that has a remote.
 .PHONY: release-check
 release-check: ## check the release's settings with goreleaser, and build a snapshot for this machine
 	$(GO) tool -modfile=tools/release/go.mod goreleaser check
@@ -147,11 +147,11 @@ vet: ## run go vet
 	$(GO) vet -tags e2e ./...
 
 .PHONY: lint
-lint: ## run golangci-lint as .golangci.yml has it
+lint: ## run golangci-lint with .golangci.yml
 	$(golangci) run
 	cd tools/grafana && $(GO) tool -modfile=../lint/go.mod golangci-lint run
 
-# Where the database of known vulnerabilities is: a mirror of it, or file:// and a directory, will do.
+# The database of known vulnerabilities; a mirror of it, or file:// and a directory, also works.
 VULNDB ?= https://vuln.go.dev
 
 .PHONY: vuln
@@ -163,9 +163,9 @@ fmt: ## format the code
 	$(golangci) fmt
 
 .PHONY: ci
-ci: ## run everything that a change has to pass
+ci: ## run all checks that a change has to pass
 	bash .ci/run
 
 .PHONY: clean
-clean: ## remove what the other targets made
+clean: ## remove what the other targets created
 	rm -rf magpipe_exporter dist .cache
