@@ -295,7 +295,7 @@ func TestAnyWindowOpensAndClosesAtItsFirstMinute(t *testing.T) {
 		for i := range 60 {
 			w := apiclient.Window{Start: minute(), End: minute(), Days: apiclient.EveryDay}
 			for day := range 7 * random.IntN(2) { // every day, or some of them
-				w.Days &^= apiclient.Days(random.IntN(2)) << day
+				w.Days &^= apiclient.Days(random.UintN(2)) << day
 			}
 			l := timelineOf(w, zone, i%2 == 0)
 			for range 50 {

@@ -68,7 +68,7 @@ func (ls *listings) withRuns() (n int) {
 
 // up reports whether the batch list can be read.
 func (ls *listings) up() bool {
-	return !ls.all.goodAt.IsZero() && ls.all.failures == 0 && !(ls.all.long() && ls.running.failures > 0)
+	return !ls.all.goodAt.IsZero() && ls.failure() == nil
 }
 
 // failure is why the batch list could not be read; nil if it could.
