@@ -56,16 +56,6 @@ func (ls *listings) begin(r request, now time.Time, spawned apiclient.Count) *ap
 	return walk
 }
 
-// withRuns is the number of recurring batches that have runs.
-func (ls *listings) withRuns() (n int) {
-	for _, l := range ls.runs {
-		if l.known > 0 {
-			n++
-		}
-	}
-	return n
-}
-
 // up reports whether the batch list can be read.
 func (ls *listings) up() bool {
 	return !ls.all.goodAt.IsZero() && ls.failure() == nil

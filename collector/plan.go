@@ -76,12 +76,13 @@ func candidates(s *store, now time.Time) []candidate {
 	for _, b := range s.tracked(now) {
 		tracked[b] = true
 	}
+	turn := runsTurn(s, now)
 	for _, b := range s.batches {
 		if b.gone {
 			continue
 		}
 		if isRecurring(&b.row) {
-			c, l := runsCandidate(s, b, now), s.listings.runs[b.row.ID]
+			c, l := runsCandidate(s, b, now, turn), s.listings.runs[b.row.ID]
 			if c.urgency == unknown || s.rank(b, now) > 0 || l.waiting > 0 {
 				all = append(all, c)
 			}
@@ -170,18 +171,28 @@ func getCandidate(s *store, b *batch, now time.Time) candidate {
 	return c
 }
 
+// runsTurn is the time in which each tracked recurring batch that has runs is
+// guaranteed a look at them.
+func runsTurn(s *store, now time.Time) time.Duration {
+	n := 0
+	for id, l := range s.listings.runs {
+		if b := s.batches[id]; l.known > 0 && b != nil && s.rank(b, now) > 0 {
+			n++
+		}
+	}
+	return max(s.cfg.MinRefresh, timeFor(float64(n), runsShare*s.cfg.API.Budget.Refill()))
+}
+
 // runsCandidate reads the runs of a recurring batch. A run that is run again
 // moves nothing but its own row, so recurring batches with runs are looked at in
 // turn, whatever else waits.
-func runsCandidate(s *store, b *batch, now time.Time) candidate {
+func runsCandidate(s *store, b *batch, now time.Time, turn time.Duration) candidate {
 	l, least := s.listings.runs[b.row.ID], s.cfg.MinRefresh
 	c := candidate{request: request{action: apiclient.ActionListRuns, id: b.row.ID}, urgency: byAge, created: b.row.CreatedAt}
 	if l == nil || (l.walk != nil && !l.resuming) || (l.failures == 0 && l.spawned != b.row.RecurrenceRuns) {
 		c.urgency = unknown
 		return c
 	}
-	share := runsShare * s.cfg.API.Budget.Refill()
-	turn := max(least, timeFor(float64(s.listings.withRuns()), share))
 	rest := turn
 	switch {
 	case l.failures > 0:
@@ -189,7 +200,7 @@ func runsCandidate(s *store, b *batch, now time.Time) candidate {
 	case l.waiting > 0:
 		rest = least
 	case l.known == 0:
-		rest = max(idleRest, timeFor(float64(len(s.listings.runs)), share))
+		rest = max(idleRest, timeFor(float64(len(s.listings.runs)), runsShare*s.cfg.API.Budget.Refill()))
 	}
 	c.asked, c.due = l.askedAt, l.askedAt.Add(rest)
 	if l.failures == 0 && l.known > 0 && now.Sub(l.askedAt) >= turn {
