@@ -163,6 +163,6 @@ func (l *listing) staleAt(listedAt time.Time, maxStaleness time.Duration) time.T
 func (l *listing) finish() *apiclient.Walk {
 	walk := l.walk
 	l.walk, l.wholeAt, l.pages, l.truncated = nil, l.began, l.walked, walk.Truncated()
-	l.failures, l.failure, l.spawned = 0, nil, l.spawning
+	l.failures, l.failure, l.goodAt, l.spawned = 0, nil, l.askedAt, l.spawning
 	return walk
 }

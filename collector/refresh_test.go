@@ -169,6 +169,16 @@ func TestReadyOnceAPageOfTheListWasRead(t *testing.T) {
 	})
 }
 
+func TestAnEmptyAccountIsReadyAsSoonAsItsListCanBeRead(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { a.Inject(simulator.Fault{Status: 502, Times: 1}) }, func(w *world) {
+		w.has(w.scrape(), "magpipe_up 0")
+		w.has(w.scrapeAfter(15*time.Second), "magpipe_up 1")
+		if err := w.collector.Ready(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestFailingReadsKeepTheLastValuesUntilMaxStaleness(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		reminders(a, "a")
