@@ -511,6 +511,15 @@ func TestABatchRanSinceIfItsStartOrItsEndIsAnother(t *testing.T) {
 			t.Errorf("%s after %s: %v", c.newer, c.older, got)
 		}
 	}
+	older, newer := row(t, `"name":"n"`), row(t, times)
+	started := row(t, times)
+	if older.KeepFrom(&started); !newer.RanSince(&apiclient.Batch{}) || newer.RanSince(&older) {
+		t.Error("what a row kept from an older one is compared too")
+	}
+	again := row(t, `"started_at":"2026-11-04T00:00:00Z"`)
+	if again.KeepFrom(&older); !again.RanSince(&older) {
+		t.Error("a start that an older row kept is compared")
+	}
 	first, second := apiclient.Batch{}, apiclient.Batch{StartedAt: longAgo()}
 	if !second.RanSince(&first) || first.RanSince(&first) {
 		t.Error("rows made by hand are compared by what they have")

@@ -651,6 +651,43 @@ func TestOneReadFailsAtMostOfConnectionsThatGoDarkForLongerThanARequestMayTake(t
 	}
 }
 
+// refusing is an HTTP/2 server that refuses every request, which net/http takes
+// for a reason to send it again. It counts them.
+func refusing(t *testing.T, requests *atomic.Int64) *httptest.Server {
+	t.Helper()
+	const data, headers, settings = 0x0, 0x1, 0x4
+	s := serve(t, nil, nil)
+	s.EnableHTTP2 = true
+	s.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": func(_ *http.Server, conn *tls.Conn, _ http.Handler) {
+		_, _ = io.CopyN(io.Discard, conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+		_, _ = conn.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
+		for head := make([]byte, 9); ; {
+			if _, err := io.ReadFull(conn, head); err != nil {
+				return
+			}
+			_, _ = io.CopyN(io.Discard, conn, int64(head[0])<<16|int64(head[1])<<8|int64(head[2]))
+			switch kind, flags, stream := head[3], head[4], head[5:9]; {
+			case kind == headers:
+				requests.Add(1)
+			case kind == settings && flags == 0:
+				_, _ = conn.Write([]byte{0, 0, 0, settings, 1, 0, 0, 0, 0})
+			case kind == data && flags&1 == 1: // the request is whole: reset its stream with REFUSED_STREAM
+				_, _ = conn.Write(append(append([]byte{0, 0, 4, 0x3, 0}, stream...), 0, 0, 0, 7))
+			}
+		}
+	}}
+	s.StartTLS()
+	return s
+}
+
+func TestNothingIsSentAnewUnpaid(t *testing.T) {
+	var requests atomic.Int64
+	c, _ := behind(t, refusing(t, &requests), apiclient.Config{})
+	if _, err := list(t, c); apiclient.Reason(err) != "network" || err == nil || requests.Load() != 1 {
+		t.Errorf("%v, sent %d times", err, requests.Load())
+	}
+}
+
 func TestAProxyThatRefusesIsNamedWithItsStatus(t *testing.T) {
 	for _, status := range []int{407, 403, 503, 302, 204} {
 		proxy := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -69,7 +69,7 @@ type lastRow struct {
 
 // distinct reports whether the row can be recognized, and its place in the
 // order is its own.
-func (r lastRow) distinct() bool { return r.id != "" && !r.createdAt.IsZero() && !r.tied }
+func (r lastRow) distinct() bool { return r.id != "" && !r.tied }
 
 // Done reports whether the walk has come to its end.
 func (w *Walk) Done() bool { return w.done }
@@ -203,13 +203,10 @@ func (e *listingEnd) begin() { e.longest = 0 }
 // a row, which stands right before an empty page.
 func (e *listingEnd) found(n int, last lastRow) bool {
 	if n == 0 {
-		e.proven = ""
-		if !e.moves && last.distinct() {
-			e.proven = last.id
-		}
+		e.proven = last.id
 		return true
 	}
-	proven := last.distinct() && last.id == e.proven
+	proven := !e.moves && last.distinct() && last.id == e.proven
 	shorter := n < e.longest
 	e.longest = max(e.longest, n)
 	return proven || shorter

@@ -441,6 +441,34 @@ func TestPagesThatMeetAmongEqualTimesTruncate(t *testing.T) {
 	}
 }
 
+// The pages of a, b, c, x and d, of which b, c and x have the same time: x has
+// changed places with c between the first page and the second.
+func TestAPageThatBeginsWithOneOfTheEqualTimesBeforeItTruncates(t *testing.T) {
+	row := func(id string, minute int) string {
+		return fmt.Sprintf(`{"id":%q,"created_at":"2026-11-01T09:%02d:00Z"}`, id, minute)
+	}
+	for name, c := range map[string]struct {
+		second    int // minute of the second row
+		truncated bool
+	}{"equal times": {1, true}, "a batch created meanwhile": {2, false}} {
+		a := pages{row("a", 3) + "," + row("b", c.second) + "," + row("c", 1), row("c", 1) + "," + row("d", 0), ""}
+		client := connect(t, apiclient.Config{Transport: &a})
+		w := client.Batches().Walk()
+		if got := finish(t, client, w, nil); !slices.Equal(got, []string{"a", "b", "c", "d"}) || w.Truncated() != c.truncated {
+			t.Errorf("%s: got %v, truncated %v", name, got, w.Truncated())
+		}
+	}
+}
+
+// pages answers with the rows of one page after the other.
+type pages []string
+
+func (p *pages) RoundTrip(r *http.Request) (*http.Response, error) {
+	rows := (*p)[0]
+	*p = (*p)[1:]
+	return exactly(`{"batches":[` + rows + `]}`).RoundTrip(r)
+}
+
 func TestEqualTimesWithinAPageHideNone(t *testing.T) {
 	a := unlimited(0)
 	for range 60 {

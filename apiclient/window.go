@@ -108,8 +108,8 @@ func (w Window) continues(t time.Time) bool {
 	if w.Open(t) {
 		return true
 	}
-	return w.Start == 0 && minuteOf(t) == 0 && w.Days.Has(t.Weekday()) &&
-		w.Open(beginOfMinute(t).Add(-1)) && w.Open(beginOfMinute(t).Add(time.Minute))
+	minute := beginOfMinute(t)
+	return minuteOf(t) == 0 && w.Open(minute.Add(-1)) && w.Open(minute.Add(time.Minute))
 }
 
 // changesAfter returns the next moment after t at which the window may open or

@@ -150,7 +150,7 @@ func TestAWindowTellsSinceWhenItIsOpenAndWhenItOpensNext(t *testing.T) {
 		// Berlin goes from 02:00 to 03:00 at 01:00 UTC on 29 March, and from 03:00 to 02:00 at 01:00 UTC on 25 October.
 		{"a start in the hour that is left out", 150, 300, apiclient.EveryDay, "Europe/Berlin", "2026-03-29 00:59:00", "", "2026-03-29 01:00:00"},
 		{"likewise, since when", 150, 300, apiclient.EveryDay, "Europe/Berlin", "2026-03-29 02:00:00", "2026-03-29 01:00:00", ""},
-		{"a window in the hour that is left out opens a week later", 130, 170, 1 << time.Sunday, "Europe/Berlin", "2026-03-28 12:00:00", "", "2026-04-05 00:11:00"},
+		{"a window in the hour that is left out opens a week later", 130, 170, 1 << time.Sunday, "Europe/Berlin", "2026-03-22 02:00:00", "", "2026-04-05 00:11:00"},
 		{"an end in the hour that comes twice, between", 60, 150, apiclient.EveryDay, "Europe/Berlin", "2026-10-25 00:40:00", "", "2026-10-25 01:00:00"},
 		{"the second time", 60, 150, apiclient.EveryDay, "Europe/Berlin", "2026-10-25 01:10:00", "2026-10-25 01:00:00", ""},
 		{"a day that a change of the clock begins twice", null, null, 1 << time.Sunday, "America/Havana", "2026-11-01 12:00:00", "2026-11-01 04:00:00", ""},
@@ -295,7 +295,9 @@ func TestAnyWindowOpensAndClosesAtItsFirstMinute(t *testing.T) {
 		for i := range 60 {
 			w := apiclient.Window{Start: minute(), End: minute(), Days: apiclient.EveryDay}
 			for day := range 7 * random.IntN(2) { // every day, or some of them
-				w.Days &^= apiclient.Days(random.UintN(2)) << day
+				if random.IntN(2) == 0 {
+					w.Days &^= 1 << day
+				}
 			}
 			l := timelineOf(w, zone, i%2 == 0)
 			for range 50 {
