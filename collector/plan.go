@@ -130,7 +130,7 @@ func listCandidate(s *store, r request, now time.Time) candidate {
 	}
 	c := candidate{request: r, urgency: byAge, asked: l.askedAt, due: l.askedAt.Add(s.cfg.MinRefresh)}
 	if l.walk != nil && !l.resuming {
-		c.asked = time.Time{} // the rest of a walk is due at once
+		c.asked, c.due = time.Time{}, time.Time{} // the rest of a walk is due at once
 	}
 	if c.asked.IsZero() || now.Sub(l.askedAt) >= timeFor(float64(max(1, l.pages)), share*s.cfg.API.Budget.Refill()) {
 		c.urgency = guaranteed

@@ -169,6 +169,20 @@ func TestReadyOnceAPageOfTheListWasRead(t *testing.T) {
 	})
 }
 
+func TestAScrapeWaitsForTheRestOfAWalkThatAnotherHasCaused(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "b", Status: "scheduled"})
+		a.Inject(simulator.Fault{Latency: time.Second})
+	}, func(w *world) {
+		var scrapes sync.WaitGroup
+		for range 2 { // the second one comes while the first page is in flight
+			scrapes.Go(func() { w.has(w.scrape(), `magpipe_batches{status="scheduled"} 1`) })
+			time.Sleep(100 * time.Millisecond)
+		}
+		scrapes.Wait()
+	})
+}
+
 func TestAnEmptyAccountIsReadyAsSoonAsItsListCanBeRead(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { a.Inject(simulator.Fault{Status: 502, Times: 1}) }, func(w *world) {
 		w.has(w.scrape(), "magpipe_up 0")
