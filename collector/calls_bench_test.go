@@ -13,12 +13,12 @@ import (
 	"magpipe_exporter/apiclient/beside"
 )
 
-// called are n recipients, each of whom was called once, in no order.
-func called(n int) []apiclient.Recipient {
-	random, begun := rand.New(rand.NewPCG(1, 1)), time.Now().Add(-time.Hour)
+// calledOnce returns n recipients, each of whom was called once, in no order.
+func calledOnce(n int) []apiclient.Recipient {
+	random, began := rand.New(rand.NewPCG(1, 1)), time.Now().Add(-time.Hour)
 	recipients := make([]apiclient.Recipient, n)
 	for i := range recipients {
-		at := begun.Add(time.Duration(i) * time.Second)
+		at := began.Add(time.Duration(i) * time.Second)
 		recipients[i] = apiclient.Recipient{
 			Key: random.Uint64(), Status: apiclient.RecipientCompleted, AttemptedAt: at, CompletedAt: at.Add(time.Minute),
 		}
@@ -26,13 +26,13 @@ func called(n int) []apiclient.Recipient {
 	return recipients
 }
 
-// BenchmarkCalls counts a read of a batch that was read before, with its exact
-// statistics, beside the map of last attempts that one would write at first. It
-// also tells what is kept for each recipient.
+// BenchmarkCalls counts the calls of a batch that was read before and makes its
+// statistics, next to a plain map of the last attempts. It also reports the bytes
+// that are kept for each recipient.
 func BenchmarkCalls(b *testing.B) {
 	for _, n := range []int{500, 5000, 100_000} {
 		b.Run(fmt.Sprintf("recipients=%d", n), func(b *testing.B) {
-			recipients, row := called(n), apiclient.Batch{ID: "b"}
+			recipients, row := calledOnce(n), apiclient.Batch{ID: "b"}
 			read := func(l *ledger) *recipientStats {
 				reader := &recipientReader{batch: "b"}
 				for _, r := range recipients {
@@ -44,8 +44,8 @@ func BenchmarkCalls(b *testing.B) {
 			}
 			before := heap()
 			l := &ledger{}
-			shown := read(l)
-			defer runtime.KeepAlive(shown)
+			stats := read(l)
+			defer runtime.KeepAlive(stats)
 			kept := heap() - before
 			byKey := map[uint64]int64{}
 			beside.CPU(b, func() { read(l) }, beside.Way{Name: "map", Do: func() {

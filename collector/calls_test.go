@@ -9,8 +9,8 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// counted is what a read is expected to show for the first time.
-type counted struct{ Started, Ended int }
+// newCalls are how many starts and ends of calls a read shows for the first time.
+type newCalls struct{ Started, Ended int }
 
 func TestALedgerCountsEachCallOnce(t *testing.T) {
 	const (
@@ -21,67 +21,67 @@ func TestALedgerCountsEachCallOnce(t *testing.T) {
 	)
 	since := time.UnixMicro(1000)
 	for name, reads := range map[string][]struct {
-		seen []call
-		want counted
+		calls []call
+		want  newCalls
 	}{
 		"a call that begins and ends": {
-			{[]call{{recipient: 1, attempted: 1100, status: ringing}}, counted{1, 0}},
-			{[]call{{recipient: 1, attempted: 1100, status: ringing}}, counted{}},
-			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, counted{0, 1}},
-			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, counted{}},
+			{[]call{{recipient: 1, attempted: 1100, status: ringing}}, newCalls{1, 0}},
+			{[]call{{recipient: 1, attempted: 1100, status: ringing}}, newCalls{}},
+			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, newCalls{0, 1}},
+			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, newCalls{}},
 		},
 		"the first outcome stands": {
-			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, counted{1, 1}},
-			{[]call{{recipient: 1, attempted: 1100, completed: 1300, status: failed}}, counted{}},
+			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, newCalls{1, 1}},
+			{[]call{{recipient: 1, attempted: 1100, completed: 1300, status: failed}}, newCalls{}},
 		},
-		"of the first read only what happened since": {
+		"of the first read only what happened since the start": {
 			{[]call{
 				{recipient: 1, attempted: 900, completed: 999, status: completed},
 				{recipient: 2, attempted: 900, completed: 1000, status: completed},
 				{recipient: 3, attempted: 999, status: completed},
 				{recipient: 4, attempted: 1000, status: completed},
-			}, counted{1, 2}},
+			}, newCalls{1, 2}},
 		},
-		"later everything that was not seen": {
-			{nil, counted{}},
-			{[]call{{recipient: 1, attempted: 500, completed: 600, status: completed}}, counted{1, 1}},
+		"later everything that was not read before": {
+			{nil, newCalls{}},
+			{[]call{{recipient: 1, attempted: 500, completed: 600, status: completed}}, newCalls{1, 1}},
 		},
 		"a call that began before the start and ends after it": {
-			{[]call{{recipient: 1, attempted: 900, status: ringing}}, counted{}},
-			{[]call{{recipient: 1, attempted: 900, completed: 1100, status: completed}}, counted{0, 1}},
+			{[]call{{recipient: 1, attempted: 900, status: ringing}}, newCalls{}},
+			{[]call{{recipient: 1, attempted: 900, completed: 1100, status: completed}}, newCalls{0, 1}},
 		},
-		"run again, with the recipient pending in between": {
-			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, counted{1, 1}},
-			{[]call{{recipient: 1, status: pending}}, counted{}},
-			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, counted{}},
-			{[]call{{recipient: 1, attempted: 1300, completed: 1400, status: completed}}, counted{1, 1}},
+		"a batch that is run again, with the recipient pending in between": {
+			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, newCalls{1, 1}},
+			{[]call{{recipient: 1, status: pending}}, newCalls{}},
+			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: completed}}, newCalls{}},
+			{[]call{{recipient: 1, attempted: 1300, completed: 1400, status: completed}}, newCalls{1, 1}},
 		},
-		"an older attempt is already seen": {
-			{[]call{{recipient: 1, attempted: 1300, status: ringing}}, counted{1, 0}},
-			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: failed}}, counted{}},
+		"an older attempt comes after a newer one": {
+			{[]call{{recipient: 1, attempted: 1300, status: ringing}}, newCalls{1, 0}},
+			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: failed}}, newCalls{}},
 		},
 		"a recipient that is cut off and comes back": {
-			{[]call{{recipient: 1, attempted: 1100, status: completed}, {recipient: 2, attempted: 1100, status: completed}}, counted{2, 2}},
-			{[]call{{recipient: 2, attempted: 1100, status: completed}}, counted{}},
-			{[]call{{recipient: 2, attempted: 1100, status: completed}, {recipient: 1, attempted: 1100, status: completed}}, counted{}},
+			{[]call{{recipient: 1, attempted: 1100, status: completed}, {recipient: 2, attempted: 1100, status: completed}}, newCalls{2, 2}},
+			{[]call{{recipient: 2, attempted: 1100, status: completed}}, newCalls{}},
+			{[]call{{recipient: 2, attempted: 1100, status: completed}, {recipient: 1, attempted: 1100, status: completed}}, newCalls{}},
 		},
 		"the last recipient is cut off and comes back": {
-			{[]call{{recipient: 1, attempted: 1100, status: completed}, {recipient: 2, attempted: 1100, status: completed}}, counted{2, 2}},
-			{[]call{{recipient: 1, attempted: 1100, status: completed}}, counted{}},
-			{[]call{{recipient: 1, attempted: 1100, status: completed}, {recipient: 2, attempted: 1100, status: completed}}, counted{}},
+			{[]call{{recipient: 1, attempted: 1100, status: completed}, {recipient: 2, attempted: 1100, status: completed}}, newCalls{2, 2}},
+			{[]call{{recipient: 1, attempted: 1100, status: completed}}, newCalls{}},
+			{[]call{{recipient: 1, attempted: 1100, status: completed}, {recipient: 2, attempted: 1100, status: completed}}, newCalls{}},
 		},
 		"a row that comes twice": {
-			{[]call{{recipient: 1, attempted: 1100, status: completed}, {recipient: 1, attempted: 1100, status: completed}}, counted{1, 1}},
+			{[]call{{recipient: 1, attempted: 1100, status: completed}, {recipient: 1, attempted: 1100, status: completed}}, newCalls{1, 1}},
 		},
-		"ringing with an end is not over": {
-			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: ringing}}, counted{1, 0}},
+		"ringing has not ended, even with a completed_at": {
+			{[]call{{recipient: 1, attempted: 1100, completed: 1200, status: ringing}}, newCalls{1, 0}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var l ledger
 			for i, read := range reads {
-				news := l.count(read.seen, since)
-				if diff := cmp.Diff(read.want, counted{news.started, len(news.ended)}); diff != "" {
+				events := l.count(read.calls, since)
+				if diff := cmp.Diff(read.want, newCalls{events.started, len(events.ended)}); diff != "" {
 					t.Errorf("read %d (-want +got):\n%s", i+1, diff)
 				}
 			}
@@ -89,24 +89,24 @@ func TestALedgerCountsEachCallOnce(t *testing.T) {
 	}
 }
 
-func TestAWatermarkIsAfterTheNewestCallSeenButNotAfterTheRead(t *testing.T) {
+func TestCallsCountFromRightAfterTheNewestOneButNotAfterTheRead(t *testing.T) {
 	var l ledger
 	l.count([]call{{recipient: 1, attempted: 1100, completed: 1200, status: apiclient.RecipientCompleted}}, time.UnixMicro(0))
 	if got := l.countedUntil(time.UnixMicro(5000)).UnixMicro(); got != 1201 {
-		t.Errorf("watermark %d, want right after the end of the call", got)
+		t.Errorf("they count from %d, want right after the end of the call", got)
 	}
 	if got := l.countedUntil(time.UnixMicro(1150)).UnixMicro(); got != 1151 {
-		t.Errorf("watermark %d, want right after the read", got)
+		t.Errorf("they count from %d, want right after the read", got)
 	}
 }
 
-func TestDurationsAreExactAndNearestRank(t *testing.T) {
-	var tens []time.Duration
+func TestQuantilesOfDurationsAreThoseOfCallsThatHappened(t *testing.T) {
+	var durations []time.Duration
 	for i := range 100 {
-		tens = append(tens, time.Duration(100-i)*time.Second)
+		durations = append(durations, time.Duration(100-i)*time.Second)
 	}
 	want := distribution{calls: 100, p50: 50, p90: 90, p99: 99, mean: 50.5, max: 100}
-	if got := distributionOf(tens); got != want {
+	if got := distributionOf(durations); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	want = distribution{calls: 1, p50: 7, p90: 7, p99: 7, mean: 7, max: 7}
@@ -115,7 +115,7 @@ func TestDurationsAreExactAndNearestRank(t *testing.T) {
 	}
 }
 
-func TestImpossibleDurationsAreLeftOutAndTold(t *testing.T) {
+func TestImpossibleDurationsAreLeftOutAndCountedAsOdd(t *testing.T) {
 	begin := time.Unix(1_700_000_000, 0)
 	ends := []time.Duration{time.Minute, 0, 24 * time.Hour, -time.Second, 24*time.Hour + time.Microsecond}
 	var reader recipientReader
@@ -130,16 +130,17 @@ func TestImpossibleDurationsAreLeftOutAndTold(t *testing.T) {
 		t.Errorf("odd: %+v, want the two impossible durations", odd)
 	}
 	var l ledger
-	news := l.count(reader.countable(), time.Unix(0, 0))
-	if len(news.ended) != len(ends) {
-		t.Errorf("%d endings, want all of them: also a call of impossible length has ended", len(news.ended))
+	events := l.count(reader.countable(), time.Unix(0, 0))
+	if len(events.ended) != len(ends) {
+		t.Errorf("%d ends, want all of them: a call of impossible length has ended, too", len(events.ended))
 	}
 }
 
 func TestAnAttemptIn1970IsNoCall(t *testing.T) {
 	var reader recipientReader
 	reader.add(apiclient.Recipient{Key: 1, Status: apiclient.RecipientCompleted, AttemptedAt: time.Unix(0, 0), CompletedAt: time.Unix(60, 0)})
-	if l := (&ledger{calls: map[uint64]countedCall{}}); len(l.count(reader.countable(), time.Time{}).ended) != 0 {
-		t.Error("its end is counted")
+	var l ledger
+	if events := l.count(reader.countable(), time.Time{}); events.started != 0 || len(events.ended) != 0 {
+		t.Errorf("counted %+v", events)
 	}
 }

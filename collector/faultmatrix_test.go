@@ -2,189 +2,236 @@ package collector_test
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
-	"magpipe_exporter/collector"
-	"magpipe_exporter/internal/web"
 )
 
-// victim is what a fault hits, and what shows on the page that it was read.
-type victim struct {
-	action, id string
-	shown      string   // a sample that comes of its answer alone
-	others     []string // samples that do not
-	ready      bool     // though it has never been answered
-}
-
-// victims are one of each action, in the account of inOutage.
-func victims() []victim {
-	const up, batchA, batchB = `magpipe_up 1`, `magpipe_batch_attempted_recipients{batch_id="a"} 4`, `magpipe_batch_attempted_recipients{batch_id="b"} 4`
-	const runS, runT = `magpipe_batch_status{batch_id="s-run",status="paused"} 1`, `magpipe_batch_status{batch_id="t-run",status="paused"} 1`
-	return []victim{
-		{action: "list", shown: `magpipe_batches{status="running"} 2`},
-		{action: "list_runs", id: "s", shown: runS, others: []string{up, batchA, batchB, runT}, ready: true},
-		{action: "get", id: "a", shown: batchA, others: []string{up, batchB, runS, runT, `magpipe_batch_target_recipients{batch_id="a"} 6`}, ready: true},
+// TestEachFaultOfEachActionIsSurvived makes the requests for one target fail,
+// with every fault, before a first success and after one.
+func TestEachFaultOfEachActionIsSurvived(t *testing.T) {
+	faults, cells := everyFault(realErrors(t)), 0
+	for i := range faults {
+		f := &faults[i]
+		cells += 2 * len(targets())
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			for _, of := range targets() {
+				t.Run(of.action+" before a first success", func(t *testing.T) {
+					inTrial(t, f, of, func(tr *trial) {
+						tr.failFromTheStart()
+						tr.checkBytesRead()
+					})
+				})
+				t.Run(of.action+" after a first success", func(t *testing.T) {
+					inTrial(t, f, of, (*trial).failAfterAFirstSuccess)
+				})
+			}
+		})
+	}
+	if want := 26 * 3 * 2; cells != want { // as docs/reliability.md says
+		t.Errorf("%d cells, want %d", cells, want)
 	}
 }
 
-// outage is a world whose requests go over a network in memory, and whose pages are served.
-type outage struct {
+// target is what requests fail for.
+type target struct {
+	action, id string
+	sample     string   // a line of the page that comes from its answer alone
+	others     []string // lines that do not
+	ready      bool     // the exporter gets ready without its answer
+}
+
+// lines are those that show that everything was read.
+func (t *target) lines() []string { return slices.Concat(t.others, []string{t.sample}) }
+
+// targets are one of each action, in the account of a trial.
+func targets() []target {
+	const (
+		up     = `magpipe_up 1`
+		batchA = `magpipe_batch_attempted_recipients{batch_id="a"} 4`
+		batchB = `magpipe_batch_attempted_recipients{batch_id="b"} 4`
+		runS   = `magpipe_batch_status{batch_id="s-run",status="paused"} 1`
+		runT   = `magpipe_batch_status{batch_id="t-run",status="paused"} 1`
+	)
+	return []target{
+		{action: "list", sample: `magpipe_batches{status="running"} 2`},
+		{action: "list_runs", id: "s", sample: runS, others: []string{up, batchA, batchB, runT}, ready: true},
+		{action: "get", id: "a", sample: batchA, others: []string{up, batchB, runS, runT, `magpipe_batch_target_recipients{batch_id="a"} 6`}, ready: true},
+	}
+}
+
+// trial is a world in which the requests for a target fail. Two batches, a and b,
+// are running; each of two recurring ones, s and t, has a paused run.
+type trial struct {
 	*world
-	front   *front
-	handler http.Handler
+	target
+	fault   *fault
+	network *network
 	began   time.Time
 	scrapes int
 }
 
-const patience = 9500 * time.Millisecond // of a scrape with a timeout of 10 s
-
-// inOutage runs a test with two running batches, a and b, and two series, s and t, each with a paused run.
-func inOutage(t *testing.T, test func(*outage)) {
+func inTrial(t *testing.T, f *fault, of target, test func(*trial)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, account: simulator.New(simulator.Options{PerMinute: -1, PerHour: -1}), logged: &strings.Builder{}}
-		reminders(w.account, "a")
-		reminders(w.account, "b")
+	tr := &trial{target: of, fault: f}
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		reminders(a, "b")
 		for _, id := range []string{"s", "t"} {
-			w.account.Add(simulator.Campaign{ID: id, Recurrence: "daily", Recipients: 1})
-			w.account.Add(simulator.Campaign{ID: id + "-run", Parent: id, Status: "paused", Recipients: 1})
+			a.Add(simulator.Campaign{ID: id, Recurrence: "daily", Recipients: 1})
+			a.Add(simulator.Campaign{ID: id + "-run", Parent: id, Status: "paused", Recipients: 1})
 		}
-		time.Sleep(time.Hour)
-		o := w.overTheWire(w.account, collector.Config{
-			MinRefresh: 10 * time.Second, MaxStaleness: 5 * time.Minute, FinishedRetention: time.Hour, MaxBatches: 500,
-		})
-		test(o)
-		o.close()
-	})
+	}, func(w *world) {
+		tr.world, tr.began = w, time.Now()
+		test(tr)
+		w.collector.Close()
+		tr.network.close(w)
+	}, withoutLimits, withTransport(func(a *simulator.Account) http.RoundTripper {
+		tr.network = newNetwork(a)
+		return tr.network
+	}))
 }
 
-// overTheWire starts an exporter that serves pages and reaches an API over a network in memory.
-func (w *world) overTheWire(api http.Handler, cfg collector.Config) *outage {
-	w.Helper()
-	o := &outage{world: w, front: newFront(api)}
-	cfg.API.Transport = o.front
-	w.startWith(cfg, apiclient.Limits{PerMinute: 100_000, PerHour: 1_000_000})
-	server := web.Server{
-		Name: "magpipe_exporter", Collector: w.collector, Path: "/metrics",
-		TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+func (t *trial) failFromTheStart() {
+	t.network.fail(t.fault, t.action, t.id)
+	page := t.scrape()
+	t.has(page, "!"+t.sample)
+	if t.fault.pause == 0 { // otherwise, requests that were not sent yet wait for its end
+		t.has(page, t.others...)
 	}
-	var err error
-	if o.handler, err = server.Handler(); err != nil {
-		w.Fatal(err)
+	if status, _ := t.get("/-/ready"); (status == http.StatusOK) != t.ready {
+		t.Errorf("ready answers %d", status)
 	}
-	o.began = time.Now()
-	return o
-}
-
-// close ends the exporter and then the network; the bubble of the fake clock fails where a goroutine is left.
-func (o *outage) close() {
-	o.Helper()
-	o.collector.Close()
-	synctest.Wait()
-	if open := o.front.wire.count(0); open != 0 {
-		o.Errorf("%d connections are open after the end", open)
+	if t.action == "list" {
+		t.has(page, "magpipe_up 0", "!magpipe_batch")
 	}
-	if err := o.front.server.Close(); err != nil {
-		o.Error(err)
+	t.sleepUntil(20 * time.Second) // a request that hangs has timed out
+	t.scrape()
+	t.sleepUntil(40*time.Second + time.Nanosecond)
+	t.checkCounters()
+	t.endFault()
+	if status, _ := t.get("/-/ready"); status != http.StatusOK {
+		t.Errorf("ready answers %d in the end", status)
 	}
 }
 
-// get asks an endpoint of the exporter, as Prometheus would.
-func (o *outage) get(path string, accept ...string) (status int, body string) {
-	o.Helper()
-	r := httptest.NewRequestWithContext(o.Context(), http.MethodGet, path, http.NoBody)
-	r.Header["Accept"] = accept
-	r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "10")
-	w := httptest.NewRecorder()
-	o.handler.ServeHTTP(w, r)
-	return w.Code, w.Body.String()
+func (t *trial) failAfterAFirstSuccess() {
+	const staleness = 5 * time.Minute
+	all := t.lines()
+	t.has(t.scrape(), all...)
+	t.network.fail(t.fault, t.action, t.id)
+	for since := scrapeInterval; since < staleness; since += time.Minute {
+		t.sleepUntil(since)
+		began := time.Now()
+		page := t.scrape()
+		t.has(page, all...)
+		if t.fault.pause == 0 {
+			t.has(page, refreshedAt("b", began)) // others are still read
+		}
+	}
+	t.sleepUntil(staleness - time.Second)
+	t.has(t.page(), all...)
+	t.sleepUntil(staleness)
+	page := t.page()
+	t.has(page, "!"+t.sample)
+	t.has(page, t.others...)
+	if t.action == "list" {
+		t.has(page, "magpipe_up 0", "!magpipe_batch")
+	}
+	t.checkCounters()
+	t.endFault()
+	t.checkCounters()
 }
 
-// scrapeIn scrapes by the deadline, with a fault that lasts or not.
-func (o *outage) scrapeIn(f *fault) string {
-	o.Helper()
-	begin := time.Now()
-	o.scrapes++
-	code, body := o.get("/metrics")
-	if took := time.Since(begin); code != http.StatusOK || took > patience || took > 0 && !f.lasts {
-		o.Errorf("the page is answered with %d after %v", code, took)
+// scrape returns the page that the exporter serves. Only a request that times out
+// may delay it, until the scrape's deadline.
+func (t *trial) scrape() string {
+	t.Helper()
+	began := time.Now()
+	t.scrapes++
+	status, body := t.get("/metrics")
+	if took := time.Since(began); status != http.StatusOK || took > scrapeTimeout || took > 0 && !t.fault.timesOut {
+		t.Errorf("the page is answered with %d after %v", status, took)
 	}
 	return body
 }
 
-// until sleeps to a moment after the beginning.
-func (o *outage) until(d time.Duration) { time.Sleep(time.Until(o.began.Add(d))) }
+// sleepUntil sleeps until some time after the beginning of the trial.
+func (t *trial) sleepUntil(d time.Duration) { time.Sleep(time.Until(t.began.Add(d))) }
 
-// recovers fails unless all is shown again by the next refresh that may send, and fresh.
-func (o *outage) recovers(f *fault, v victim) {
-	o.Helper()
-	o.front.spoil(nil, "", "")
-	longest := max(f.pause, 20*time.Second)
-	for waited := time.Duration(0); ; waited += 15 * time.Second {
-		time.Sleep(15 * time.Second)
-		begin := time.Now()
-		page := o.scrapeIn(f)
-		if strings.Contains(page, "\n"+v.shown+"\n") || waited > longest || !f.lasts && f.pause == 0 {
-			o.has(page, append(v.others, v.shown, "magpipe_up 1", refreshedAt("a", begin), refreshedAt("b", begin))...)
+// endFault ends the fault. Everything must be shown again by the next refresh
+// that may send requests.
+func (t *trial) endFault() {
+	t.Helper()
+	t.network.mend()
+	for waited := time.Duration(0); ; waited += scrapeInterval {
+		time.Sleep(scrapeInterval)
+		began := time.Now()
+		page := t.scrape()
+		soon := !t.fault.timesOut && t.fault.pause == 0
+		if shows(page, t.sample) || soon || waited > max(t.fault.pause, 20*time.Second) {
+			t.has(page, slices.Concat(t.lines(), []string{"magpipe_up 1", refreshedAt("a", began), refreshedAt("b", began)})...)
 			return
 		}
 	}
 }
 
-func refreshedAt(id string, t time.Time) string {
-	return fmt.Sprintf(`magpipe_batch_refreshed_timestamp_seconds{batch_id=%q} %v`, id, float64(t.Unix()))
+// refreshedAt is the line that tells when a batch was read.
+func refreshedAt(batch string, at time.Time) string {
+	return fmt.Sprintf(`magpipe_batch_refreshed_timestamp_seconds{batch_id=%q} %v`, batch, float64(at.UnixMicro())/1e6)
 }
 
-// counted fails unless the failures on the page are those of the requests that failed, with one reason, and none was
-// wasted: one a scrape at most, none in a pause, and none longer than its limit.
-func (o *outage) counted(f *fault, v victim) {
-	o.Helper()
-	failed, before := 0, time.Time{}
-	for _, s := range o.front.requests() {
-		if !before.IsZero() && s.at.After(before) && s.at.Before(before.Add(f.pause)) {
-			o.Errorf("%s was asked for %v into a pause of %v", s.action, s.at.Sub(before), f.pause)
+// checkCounters fails unless the page counts the requests that failed, for the
+// fault's reason alone. No request may be wasted: at most one a scrape may fail,
+// each takes as long as the fault says, and none is sent in a pause.
+func (t *trial) checkCounters() {
+	t.Helper()
+	failed, lastFailed, took := 0, time.Time{}, time.Duration(0)
+	if t.fault.timesOut {
+		took = 20 * time.Second
+	}
+	for _, sent := range t.network.requests() {
+		if since := sent.at.Sub(lastFailed); !lastFailed.IsZero() && since > 0 && since < t.fault.pause {
+			t.Errorf("%s was sent %v into a pause of %v", sent.action, since, t.fault.pause)
 		}
-		if !s.faulty {
+		if !sent.failed {
 			continue
 		}
-		before = s.at
-		switch limit := 20 * time.Second; {
-		case s.took < 0:
+		lastFailed = sent.at
+		if sent.took < 0 {
 			continue // under way
-		case f.lasts && s.took != limit, !f.lasts && s.took != 0:
-			o.Errorf("a request took %v", s.took)
+		}
+		if sent.took != took {
+			t.Errorf("a request took %v, want %v", sent.took, took)
 		}
 		failed++
 	}
-	if failed == 0 || failed > o.scrapes {
-		o.Errorf("%d requests failed in %d scrapes", failed, o.scrapes)
+	if failed == 0 || failed > t.scrapes {
+		t.Errorf("%d requests failed in %d scrapes", failed, t.scrapes)
 	}
-	want := fmt.Sprintf(`magpipe_exporter_api_request_failures_total{action=%q,reason=%q} %d`, v.action, f.reason, failed)
-	page := o.page()
-	o.has(page, want)
+	want := fmt.Sprintf(`magpipe_exporter_api_request_failures_total{action=%q,reason=%q} %d`, t.action, t.fault.reason, failed)
+	page := t.page()
+	t.has(page, want)
 	for line := range strings.Lines(page) {
 		if strings.HasPrefix(line, "magpipe_exporter_api_request_failures_total{") && !strings.HasSuffix(line, " 0\n") && line != want+"\n" {
-			o.Errorf("also counted: %s", line)
+			t.Errorf("also counted: %s", line)
 		}
 	}
 }
 
-// weighed fails unless so many bytes were read of the first answer that failed; 0: any number.
-func (o *outage) weighed(want int) {
-	o.Helper()
-	for _, s := range o.front.requests() {
-		if s.faulty {
-			if want != 0 && s.read != want {
-				o.Errorf("%d bytes were read, want %d", s.read, want)
+// checkBytesRead fails unless as much was read of the first answer that failed as
+// the fault says.
+func (t *trial) checkBytesRead() {
+	t.Helper()
+	for _, sent := range t.network.requests() {
+		if sent.failed {
+			if want := t.fault.read; want != 0 && sent.read != want {
+				t.Errorf("%d bytes were read, want %d", sent.read, want)
 			}
 			return
 		}

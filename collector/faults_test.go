@@ -11,81 +11,87 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
+
+	"magpipe_exporter/apiclient/simulator"
+	"magpipe_exporter/collector"
 )
 
-// fault is one way for a request to fail.
+// fault is one way in which a request fails.
 type fault struct {
-	name   string
-	reason string
-	broken error            // what a real connection gave; nil: the request reaches the server
-	answer http.HandlerFunc // of the server
-	lasts  bool             // until the request's own time limit
-	pause  time.Duration    // what a 429 asks for
-	weight int              // bytes that are read of the first answer to each action; 0: any
+	name     string
+	reason   string           // as counted
+	err      error            // of a connection that reaches no server; nil: the server is reached
+	answer   http.HandlerFunc // of the server
+	timesOut bool             // the request ends at its own time limit
+	pause    time.Duration    // that a 429 asks for
+	read     int              // bytes of the first answer to each action that are read; 0: any number
 }
 
-// everyFault are the faults of the matrix.
-func everyFault(found map[string]error) []fault {
+// everyFault returns the faults that are tested, with the errors of realErrors.
+func everyFault(real map[string]error) []fault {
 	return []fault{
-		{name: "a refused connection", reason: "network", broken: found["refused"]},
-		{name: "a failed TLS handshake", reason: "network", broken: found["TLS"]},
-		{name: "an unknown host", reason: "network", broken: found["DNS"]},
+		{name: "a refused connection", reason: "network", err: real["refused"]},
+		{name: "a failed TLS handshake", reason: "network", err: real["TLS"]},
+		{name: "an unknown host", reason: "network", err: real["DNS"]},
 		{name: "a reset in the headers", reason: "network", answer: breakAfter("HTTP/1.1 200 OK\r\nContent-Le")},
 		{name: "a reset in the body", reason: "network", answer: breakAfter("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{\"batches\":[{")},
-		{name: "a hang before the headers", reason: "timeout", lasts: true, answer: hang("")},
-		{name: "a hang in the body", reason: "timeout", lasts: true, answer: hang(`{"batches":[{"id":"x"`)},
-		{name: "a slow drip", reason: "timeout", lasts: true, answer: drip},
-		{name: "429 without Retry-After", reason: "rate_limited", pause: 10 * time.Second, answer: status(429, "{}")},
-		{name: "429 with Retry-After in seconds", reason: "rate_limited", pause: 90 * time.Second, answer: after(func() string { return "90" })},
-		{name: "429 with Retry-After as a date", reason: "rate_limited", pause: 90 * time.Second, answer: after(func() string {
+		{name: "a hang before the headers", reason: "timeout", timesOut: true, answer: hangAfter("")},
+		{name: "a hang in the body", reason: "timeout", timesOut: true, answer: hangAfter(`{"batches":[{"id":"x"`)},
+		{name: "a slow drip", reason: "timeout", timesOut: true, answer: drip},
+		{name: "429 without Retry-After", reason: "rate_limited", pause: 10 * time.Second, answer: answerJSON(429, "{}")},
+		{name: "429 with Retry-After in seconds", reason: "rate_limited", pause: 90 * time.Second, answer: retryAfter(func() string { return "90" })},
+		{name: "429 with Retry-After as a date", reason: "rate_limited", pause: 90 * time.Second, answer: retryAfter(func() string {
 			return time.Now().UTC().Add(90 * time.Second).Format(http.TimeFormat)
 		})},
-		{name: "502 with HTML", reason: "server_error", answer: page(502, "<html>Bad gateway</html>")},
-		{name: "a page of HTML with status 200", reason: "malformed", answer: page(200, "<html>Sign in</html>")},
-		{name: "cut JSON", reason: "malformed", answer: status(200, `{"batch":{},"recipients":[],"batches":[{"id":"x"`)},
-		{name: "JSON of another shape", reason: "malformed", answer: status(200, `{"batch":[],"recipients":{},"batches":{},"runs":{}}`)},
-		{name: "an empty body", reason: "malformed", answer: status(200, "")},
-		{name: "a body of 64 MiB and one byte", reason: "too_large", weight: 64<<20 + 1, answer: overweight()},
-		{name: "a gzip bomb", reason: "too_large", answer: bomb},
+		{name: "502 with HTML", reason: "server_error", answer: answerHTML(502, "<html>Bad gateway</html>")},
+		{name: "a page of HTML with status 200", reason: "malformed", answer: answerHTML(200, "<html>Sign in</html>")},
+		{name: "cut JSON", reason: "malformed", answer: answerJSON(200, `{"batch":{},"recipients":[],"batches":[{"id":"x"`)},
+		{name: "JSON of another shape", reason: "malformed", answer: answerJSON(200, `{"batch":[],"recipients":{},"batches":{},"runs":{}}`)},
+		{name: "an empty body", reason: "malformed", answer: answerJSON(200, "")},
+		{name: "a body of 64 MiB and one byte", reason: "too_large", read: 64<<20 + 1, answer: answerTooMuch()},
+		{name: "a gzip bomb", reason: "too_large", answer: answerGzipBomb},
 		{name: "a redirect", reason: "client_error", answer: http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP},
-		{name: "400", reason: "client_error", answer: status(400, no)},
-		{name: "401", reason: "unauthorized", answer: status(401, no)},
-		{name: "403", reason: "unauthorized", answer: status(403, no)},
-		{name: "404", reason: "not_found", answer: status(404, no)},
-		{name: "500", reason: "server_error", answer: status(500, no)},
-		{name: "503", reason: "server_error", answer: status(503, no)},
-		{name: "504", reason: "server_error", answer: status(504, no)},
+		{name: "400", reason: "client_error", answer: answerJSON(400, errorBody)},
+		{name: "401", reason: "unauthorized", answer: answerJSON(401, errorBody)},
+		{name: "403", reason: "unauthorized", answer: answerJSON(403, errorBody)},
+		{name: "404", reason: "not_found", answer: answerJSON(404, errorBody)},
+		{name: "500", reason: "server_error", answer: answerJSON(500, errorBody)},
+		{name: "503", reason: "server_error", answer: answerJSON(503, errorBody)},
+		{name: "504", reason: "server_error", answer: answerJSON(504, errorBody)},
 	}
 }
 
-const no = `{"error":"no"}`
+const errorBody = `{"error":"no"}`
 
-func status(code int, body string) http.HandlerFunc {
+func answerJSON(status int, body string) http.HandlerFunc {
+	return answerWith("application/json", status, body)
+}
+
+func answerHTML(status int, body string) http.HandlerFunc {
+	return answerWith("text/html", status, body)
+}
+
+func answerWith(contentType string, status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(code)
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
 }
 
-func page(code int, html string) http.HandlerFunc {
+func retryAfter(value func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, html)
-	}
-}
-
-func after(wait func() string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", wait())
+		w.Header().Set("Retry-After", value())
 		w.WriteHeader(http.StatusTooManyRequests)
 	}
 }
 
-// breakAfter sends raw bytes and ends the connection.
+// breakAfter sends raw bytes and closes the connection.
 func breakAfter(raw string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -97,7 +103,8 @@ func breakAfter(raw string) http.HandlerFunc {
 	}
 }
 
-func hang(begin string) http.HandlerFunc {
+// hangAfter sends the beginning of a body, and then nothing.
+func hangAfter(begin string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if begin != "" {
 			_, _ = io.WriteString(w, begin)
@@ -107,12 +114,13 @@ func hang(begin string) http.HandlerFunc {
 	}
 }
 
-// drip sends one byte a second, for ever.
+// drip sends one byte a second for ever.
 func drip(w http.ResponseWriter, r *http.Request) {
-	for tick := time.NewTicker(time.Second); ; {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
 		select {
 		case <-r.Context().Done():
-			tick.Stop()
 			return
 		case <-tick.C:
 			_, _ = io.WriteString(w, " ")
@@ -121,20 +129,20 @@ func drip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// overweight answers each action once with rows of 64 MiB and more in all, none too large by itself, which takes its
-// time; when asked again, with one row that is, which is soon told.
-func overweight() http.HandlerFunc {
+// answerTooMuch answers each action with more than 64 MiB of rows once. That
+// takes a while, so later answers hold a single row that is too large by itself.
+func answerTooMuch() http.HandlerFunc {
 	const row = 128 << 10
 	begin := map[string]string{"list": `{"batches":[`, "list_runs": `{"runs":[`, "get": `{"batch":{},"recipients":[`}
-	filler, told := strings.Repeat("x", row), map[string]bool{}
+	filler, answered := strings.Repeat("x", row), map[string]bool{}
 	return func(w http.ResponseWriter, r *http.Request) {
-		action := r.Header.Get(faulty)
+		action := r.Header.Get(failHeader)
 		_, _ = io.WriteString(w, begin[action])
-		if told[action] {
+		if answered[action] {
 			_, _ = io.WriteString(w, `{"goal":"`+strings.Repeat(filler, 4))
 			return
 		}
-		told[action] = true
+		answered[action] = true
 		for range 64<<20/row + 1 {
 			if _, err := io.WriteString(w, `{"goal":"`+filler+`"},`); err != nil {
 				return
@@ -143,7 +151,8 @@ func overweight() http.HandlerFunc {
 	}
 }
 
-var bombs = sync.OnceValue(func() []byte {
+// gzipBomb is a small body with one row of 32 MiB.
+var gzipBomb = sync.OnceValue(func() []byte {
 	var packed bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
 	_, _ = io.WriteString(z, `{"batches":[{"goal":"`)
@@ -154,12 +163,13 @@ var bombs = sync.OnceValue(func() []byte {
 	return packed.Bytes()
 })
 
-func bomb(w http.ResponseWriter, _ *http.Request) {
+func answerGzipBomb(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Encoding", "gzip")
-	_, _ = w.Write(bombs())
+	_, _ = w.Write(gzipBomb())
 }
 
-// realErrors are what sockets give where no server is reached. They are provoked once, for they keep no fake time.
+// realErrors are the errors of connections that reach no server. They come from
+// sockets, which do not run on the fake clock.
 func realErrors(t *testing.T) map[string]error {
 	t.Helper()
 	plain, secure := httptest.NewServer(http.NotFoundHandler()), httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -172,7 +182,7 @@ func realErrors(t *testing.T) map[string]error {
 		t.Fatal(err)
 	}
 	defer names.Close()
-	go knowNoName(names)
+	go serveNoNames(names)
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", names.LocalAddr().String())
 	}}
@@ -194,14 +204,89 @@ func realErrors(t *testing.T) map[string]error {
 	return found
 }
 
-// knowNoName answers every question of the name service: there is no such name.
-func knowNoName(conn *net.UDPConn) {
+// serveNoNames is a name server that knows no name.
+func serveNoNames(conn *net.UDPConn) {
 	for question := make([]byte, 1500); ; {
 		n, from, err := conn.ReadFrom(question)
 		if err != nil {
 			return
 		}
-		question[2], question[3] = question[2]|0x80, 0x80|3 // it is an answer: NXDOMAIN
+		question[2], question[3] = question[2]|0x80, 0x80|3 // a response with NXDOMAIN
 		_, _ = conn.WriteTo(question[:n], from)
+	}
+}
+
+// TestNoFaultLeavesASocketOrAGoroutineBehind makes all requests fail over
+// sockets, with each fault that a server can cause.
+func TestNoFaultLeavesASocketOrAGoroutineBehind(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Run("faults", func(t *testing.T) {
+		for _, f := range everyFault(nil) {
+			if f.answer == nil || f.reason == "too_large" && f.name != "a gzip bomb" {
+				continue
+			}
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				failOverSockets(t, &f)
+			})
+		}
+	})
+	goleak.VerifyNone(t, before)
+}
+
+// failOverSockets scrapes before a fault, in it and after it, and fails if the
+// server has an open connection in the end.
+func failOverSockets(t *testing.T, f *fault) {
+	t.Helper()
+	account := simulator.New(simulator.Options{PerMinute: -1, PerHour: -1})
+	account.Add(simulator.Campaign{ID: "a", Recipients: 1})
+	account.Add(simulator.Campaign{ID: "s", Recurrence: "daily", Recipients: 1})
+	var failing atomic.Bool
+	var open atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !failing.Load() {
+			account.ServeHTTP(w, r)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client has left
+		f.answer(w, r)
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			open.Add(-1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	w := newWorld(t, withServer(server.URL), withoutLimits, withConfig(func(c *collector.Config) {
+		c.MinRefresh = 0
+		if f.timesOut {
+			c.API.Timeout = time.Second
+		}
+	}))
+	w.start()
+	good := []string{"magpipe_up 1", `magpipe_batch_attempted_recipients{batch_id="a"} 0`}
+	w.has(w.scrape(), good...)
+	failing.Store(true)
+	w.has(w.scrape(), good[1])
+	failed := w.values("magpipe_exporter_api_request_failures_total")
+	if failed["list "+f.reason]+failed["get "+f.reason]+failed["list_runs "+f.reason] == 0 {
+		t.Errorf("no request failed with %s: %v", f.reason, failed)
+	}
+	failing.Store(false)
+	if f.pause == 0 { // otherwise, only the first request was sent, whatever it was
+		w.has(w.page(), "magpipe_up 0")
+		w.has(w.scrape(), good...)
+	}
+	w.collector.Close()
+	for late := time.Now().Add(10 * time.Second); open.Load() != 0; {
+		if time.Now().After(late) {
+			t.Fatalf("%d connections are open after the end", open.Load())
+		}
+		<-time.After(time.Millisecond)
 	}
 }

@@ -7,20 +7,20 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
 	"magpipe_exporter/apiclient"
+	"magpipe_exporter/apiclient/simulator"
 	"magpipe_exporter/collector"
 )
 
-// answers is an API that gives each action one body.
+// answers is an API that gives one body to each action.
 type answers map[string]string
 
+// RoundTrip answers with status 200.
 func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	var asked struct{ Action string }
 	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
@@ -32,57 +32,35 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// What the actions answer that are not fuzzed: two running batches and a series with a paused run.
+// The answers that are not fuzzed: a running batch, and a recurring one with a
+// paused run.
 const (
-	soundList = `{"batches":[{"id":"batch-b","name":"B","status":"running","total_recipients":1,"created_at":"2026-11-22T06:00:00Z"},` +
-		`{"id":"series-s","status":"recurring","recurrence_type":"daily","created_at":"2026-11-21T06:00:00Z"}]}`
-	soundRuns = `{"runs":[{"id":"r","status":"paused","total_recipients":1,"created_at":"2026-11-22T06:00:00Z"}]}`
-	soundGet  = `{"batch":{"status":"running","total_recipients":1},"recipients":[{"id":"1","status":"busy","attempted_at":"2026-11-22T06:11:13Z",` +
+	goodList = `{"batches":[{"id":"batch-b","name":"B","status":"running","total_recipients":1,"created_at":"2026-11-22T06:00:00Z"},` +
+		`{"id":"recurring","status":"recurring","recurrence_type":"daily","created_at":"2026-11-21T06:00:00Z"}]}`
+	goodRuns = `{"runs":[{"id":"r","status":"paused","total_recipients":1,"created_at":"2026-11-22T06:00:00Z"}]}`
+	goodGet  = `{"batch":{"status":"running","total_recipients":1},"recipients":[{"id":"1","status":"busy","attempted_at":"2026-11-22T06:11:13Z",` +
 		`"completed_at":"2026-11-22T06:11:20Z"}],"runs":null}`
 )
 
+// The most series that a page may have.
 const (
-	fewBatches   = 5   // of the fuzzed exporters: with series of their own
-	seriesAtMost = 260 // of a page without batches
-	seriesEach   = 45  // of one batch
+	seriesOfAnAccount = 260
+	seriesOfABatch    = 45
+	fuzzedBatches     = 5
 )
 
-// pageOf has a new exporter read an API once, and fails unless its page is one
-// that Prometheus takes, of bounded size. It returns the page's samples.
-func pageOf(t *testing.T, api answers) map[string]float64 {
+// scrapeOnce has a new exporter read an API once, and returns the samples of its
+// page. It fails unless Prometheus takes the page, which is of bounded size.
+func scrapeOnce(t *testing.T, api answers) map[string]float64 {
 	t.Helper()
-	cfg := collector.Config{MaxStaleness: time.Minute, FinishedRetention: time.Hour, MaxBatches: fewBatches, BatchNames: true}
-	var err error
-	if cfg.API.URL, err = apiclient.ParseURL("https://magpipe.example/batch-calls", false); err != nil {
-		t.Fatal(err)
-	}
-	if cfg.API.Key, err = (apiclient.KeySource{Value: "mgp_test"}).Open(); err != nil {
-		t.Fatal(err)
-	}
-	cfg.API.Budget = apiclient.NewBudget(apiclient.Limits{PerMinute: 1 << 20, PerHour: 1 << 20})
-	cfg.API.Transport = api
-	cfg.MinRefresh = time.Hour
-	c := collector.New(cfg)
-	defer c.Close()
-	c.Refresh(t.Context())
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(c)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var page strings.Builder
-	text := expfmt.NewEncoder(&page, expfmt.NewFormat(expfmt.TypeTextPlain))
-	for _, family := range families {
-		if err := text.Encode(family); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return accepted(t, page.String())
+	w := newWorld(t, withoutLimits, withTransport(func(*simulator.Account) http.RoundTripper { return api }),
+		withConfig(func(c *collector.Config) { c.MaxBatches = fuzzedBatches }))
+	w.start()
+	return parsePage(t, w.scrape())
 }
 
-// accepted reads a page as promtool does, and lints it.
-func accepted(t *testing.T, page string) map[string]float64 {
+// parsePage reads a page as promtool does, lints it and returns its samples.
+func parsePage(t *testing.T, page string) map[string]float64 {
 	t.Helper()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	if _, err := parser.TextToMetricFamilies(strings.NewReader(page)); err != nil {
@@ -103,13 +81,14 @@ func accepted(t *testing.T, page string) map[string]float64 {
 		}
 		samples[line[:at]] = value
 	}
-	if len(samples) > seriesAtMost+fewBatches*seriesEach {
-		t.Errorf("%d series for %d batches at most", len(samples), fewBatches)
+	if len(samples) > seriesOfAnAccount+fuzzedBatches*seriesOfABatch {
+		t.Errorf("%d series for at most %d batches", len(samples), fuzzedBatches)
 	}
 	return samples
 }
 
-// failures sums the failed requests of an action; a reason that no whole answer of status 200 can cause is an error.
+// failures is how many requests of an action failed. It fails if the reason is one
+// that a whole answer with status 200 cannot have.
 func failures(t *testing.T, samples map[string]float64, action string) (n float64) {
 	t.Helper()
 	for _, reason := range apiclient.Reasons() {
@@ -123,21 +102,22 @@ func failures(t *testing.T, samples map[string]float64, action string) (n float6
 }
 
 func FuzzListPage(f *testing.F) {
-	f.Add(soundList)
+	f.Add(goodList)
 	f.Fuzz(func(t *testing.T, body string) {
-		samples := pageOf(t, answers{"list": body, "list_runs": soundRuns, "get": soundGet})
+		samples := scrapeOnce(t, answers{"list": body, "list_runs": goodRuns, "get": goodGet})
 		if failed, up := failures(t, samples, "list") > 0, samples["magpipe_up"] == 1; failed == up {
 			t.Errorf("the list failed: %v, and up is %v", failed, up)
 		}
 	})
 }
 
-// othersAre fails unless what other answers brought is on the page, whatever the fuzzed one was.
-func othersAre(t *testing.T, samples map[string]float64, series ...string) {
+// checkOthers fails unless the page has what the other answers brought, whatever
+// the fuzzed one was.
+func checkOthers(t *testing.T, samples map[string]float64, series ...string) {
 	t.Helper()
-	for _, one := range append(series, "magpipe_up", `magpipe_batches{status="recurring"}`) {
-		if samples[one] != 1 {
-			t.Errorf("%s is %v", one, samples[one])
+	for _, name := range append(series, "magpipe_up", `magpipe_batches{status="recurring"}`) {
+		if samples[name] != 1 {
+			t.Errorf("%s is %v", name, samples[name])
 		}
 	}
 	if failures(t, samples, "list") > 0 {
@@ -146,10 +126,10 @@ func othersAre(t *testing.T, samples map[string]float64, series ...string) {
 }
 
 func FuzzRunsPage(f *testing.F) {
-	f.Add(soundRuns)
+	f.Add(goodRuns)
 	f.Fuzz(func(t *testing.T, body string) {
-		samples := pageOf(t, answers{"list": soundList, "list_runs": body, "get": soundGet})
-		othersAre(t, samples)
+		samples := scrapeOnce(t, answers{"list": goodList, "list_runs": body, "get": goodGet})
+		checkOthers(t, samples)
 		if _, shown := samples[`magpipe_batch_status{batch_id="r",status="paused"}`]; shown && failures(t, samples, "list_runs") > 0 {
 			t.Error("a run of an answer that failed is shown")
 		}
@@ -157,16 +137,16 @@ func FuzzRunsPage(f *testing.F) {
 }
 
 func FuzzGetPage(f *testing.F) {
-	f.Add(soundGet)
+	f.Add(goodGet)
 	f.Fuzz(func(t *testing.T, body string) {
-		samples := pageOf(t, answers{"list": soundList, "list_runs": soundRuns, "get": body})
-		othersAre(t, samples)
+		samples := scrapeOnce(t, answers{"list": goodList, "list_runs": goodRuns, "get": body})
+		checkOthers(t, samples)
 		if failures(t, samples, "get") == 0 {
 			return
 		}
 		if _, shown := samples[`magpipe_batch_attempted_recipients{batch_id="batch-b"}`]; shown {
 			t.Error("recipients of an answer that failed are shown")
 		}
-		othersAre(t, samples, `magpipe_batch_status{batch_id="batch-b",status="running"}`, `magpipe_batch_target_recipients{batch_id="batch-b"}`)
+		checkOthers(t, samples, `magpipe_batch_status{batch_id="batch-b",status="running"}`, `magpipe_batch_target_recipients{batch_id="batch-b"}`)
 	})
 }

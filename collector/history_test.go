@@ -1,63 +1,64 @@
 package collector_test
 
 import (
-	"bufio"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"strconv"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"magpipe_exporter/apiclient/simulator"
 )
 
-// campaigns are batches that move fast: a call every few seconds each.
-func campaigns(a *simulator.Account, n int) (ids []string) {
-	for i := range n {
-		ids = append(ids, a.Add(simulator.Campaign{
-			ID: fmt.Sprint("campaign-", i), Recipients: 40, MaxConcurrency: 3, DialEvery: 8 * time.Second, CallLength: 20 * time.Second,
-			CreatedAt: time.Now().Add(59 * time.Minute),
-		}))
-	}
-	return ids
-}
-
-// TestEveryEndingCountsOnceAcrossRerunsAndRetries plays a random history in
-// which nothing is erased before it was read, and compares the counters with
-// the account's own record of its calls.
-func TestEveryEndingCountsOnceAcrossRerunsAndRetries(t *testing.T) {
+// TestEveryCallCountsOnceAcrossRerunsAndRetries plays a random history in which
+// no call is erased before it was read, and compares the counters with the
+// account's own record of its calls.
+func TestEveryCallCountsOnceAcrossRerunsAndRetries(t *testing.T) {
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
 			var ids []string
-			inWorld(t, func(a *simulator.Account) { ids = campaigns(a, 4) }, func(w *world) {
-				began := time.Now()
-				w.scrape()
-				random := rand.New(rand.NewPCG(seed, 1))
-				for range 4 * 75 {
-					before := w.finished()
-					page := w.scrapeAfter(15 * time.Second)
-					for outcome, n := range w.finished() {
-						if n < before[outcome] {
-							t.Fatalf("calls_finished %s fell from %v to %v", outcome, before[outcome], n)
+			inWorld(t, func(a *simulator.Account) {
+				for i := range 4 {
+					ids = append(ids, a.Add(simulator.Campaign{
+						ID: fmt.Sprint("campaign-", i), Recipients: 40, MaxConcurrency: 3, DialEvery: 8 * time.Second, CallLength: 20 * time.Second,
+						CreatedAt: time.Now().Add(59 * time.Minute),
+					}))
+				}
+			}, func(w *world) {
+				began, random := time.Now(), rand.New(rand.NewPCG(seed, 1))
+				w.collector.Refresh(w.Context())
+				for range 4 * 40 {
+					before := w.countedCalls()
+					time.Sleep(scrapeInterval)
+					w.collector.Refresh(w.Context())
+					counted := w.countedCalls()
+					for outcome, n := range before {
+						if counted[outcome] < n {
+							t.Fatalf("the counter of %s fell from %v to %v", outcome, n, counted[outcome])
 						}
 					}
-					w.meddle(page, ids, random)
+					w.callAgain(ids, random)
 				}
-				w.settle(ids)
-				w.compare(began)
+				w.endCalls(ids)
+				w.compareCalls(began)
 			}, withoutLimits)
 		})
 	}
 }
 
-// meddle runs batches again that are over, or calls one of their recipients again.
-func (w *world) meddle(page string, ids []string, random *rand.Rand) {
+// callAgain runs completed batches again, or retries one of their recipients.
+func (w *world) callAgain(ids []string, random *rand.Rand) {
+	status := w.values("magpipe_batch_status")
 	for _, id := range ids {
-		over := strings.Contains(page, fmt.Sprintf("\nmagpipe_batch_status{batch_id=%q,status=\"completed\"} 1\n", id))
 		switch {
-		case !over:
+		case status[id+" completed"] == 0:
 		case random.IntN(3) == 0:
 			w.account.Rerun(id)
 		default:
@@ -66,55 +67,308 @@ func (w *world) meddle(page string, ids []string, random *rand.Rand) {
 	}
 }
 
-// settle lets all calls end, and reads the last of them.
-func (w *world) settle(ids []string) {
+// endCalls lets the calls of batches end, and reads them.
+func (w *world) endCalls(ids []string) {
 	for _, id := range ids {
 		w.account.Pause(id)
 	}
-	for range 10 {
-		w.scrapeAfter(time.Minute)
-	}
-	synctest.Wait()
+	w.refreshFor(10 * time.Minute)
 }
 
-// finished are the counters of calls, by outcome, and of calls started.
-func (w *world) finished() map[string]float64 {
+// countedCalls are the counters above 0 of calls that ended, by outcome, and under
+// "started" that of calls that started.
+func (w *world) countedCalls() map[string]float64 {
 	w.Helper()
-	counts := map[string]float64{}
-	lines := bufio.NewScanner(strings.NewReader(w.page()))
-	for lines.Scan() {
-		series, value, _ := strings.Cut(lines.Text(), " ")
-		name, label, _ := strings.Cut(series, `{outcome="`)
-		if name != "magpipe_calls_finished_total" && name != "magpipe_calls_started_total" {
-			continue
-		}
-		n, err := strconv.ParseFloat(value, 64)
-		if err != nil {
-			continue // a comment
-		}
-		counts[strings.TrimSuffix(label, `"}`)] = n
-	}
-	return counts
+	counted := w.values("magpipe_calls_finished_total")
+	counted["started"] = w.values("magpipe_calls_started_total")[""]
+	maps.DeleteFunc(counted, func(_ string, n float64) bool { return n == 0 })
+	return counted
 }
 
-// compare holds the counters against the calls that the account knows of.
-func (w *world) compare(began time.Time) {
+// compareCalls compares the counters with the calls of the account since a time.
+func (w *world) compareCalls(since time.Time) {
 	w.Helper()
-	want := map[string]float64{"": 0, "completed": 0, "failed": 0, "busy": 0, "no_answer": 0}
+	want := map[string]float64{}
 	for _, call := range w.account.Calls() {
-		if !call.AttemptedAt.Before(began) {
-			want[""]++
+		if !call.AttemptedAt.Before(since) {
+			want["started"]++
 		}
-		if call.Outcome != "" && !call.CompletedAt.Before(began) {
+		if call.Outcome != "" && !call.CompletedAt.Before(since) {
 			want[call.Outcome]++
 		}
 	}
-	for outcome, n := range w.finished() {
-		if n != want[outcome] {
-			w.Errorf("outcome %q: counted %v, the account had %v", outcome, n, want[outcome])
+	if diff := cmp.Diff(want, w.countedCalls()); diff != "" {
+		w.Errorf("the calls of the account, and those that were counted (-want +got):\n%s", diff)
+	}
+	if want["started"] < 1000 {
+		w.Errorf("only %v calls: too few to prove anything", want["started"])
+	}
+}
+
+// TestEveryEndOfACallCountsUnlessNoReadCouldShowIt plays some ten thousand calls
+// with re-runs, retries, cancellations and restarts of the exporter, on the
+// default budget. From the reads that happened it works out which ends they
+// could show, and wants the counters to be exactly these.
+func TestEveryEndOfACallCountsUnlessNoReadCouldShowIt(t *testing.T) {
+	t.Parallel()
+	var ids []string
+	inWorld(t, func(a *simulator.Account) {
+		for i := range 20 {
+			ids = append(ids, a.Add(simulator.Campaign{
+				ID: fmt.Sprint("campaign-", i), Recipients: 60, MaxConcurrency: 3, DialEvery: 20 * time.Second, CallLength: 30 * time.Second,
+				CreatedAt: time.Now().Add(50 * time.Minute),
+			}))
+		}
+	}, func(w *world) {
+		h := &history{
+			world: w, random: rand.New(rand.NewPCG(3, 4)), ids: ids, recipients: map[string][]string{},
+			erased: map[string][]erasure{}, starts: []time.Time{time.Now()}, counted: map[string]float64{},
+		}
+		h.readRecipients()
+		for minute := range 180 {
+			h.refreshFor(time.Minute)
+			synctest.Wait()
+			h.interfere()
+			if minute%40 == 39 {
+				h.addCounted()
+				h.restart(time.Second)
+				h.starts = append(h.starts, time.Now())
+			}
+		}
+		h.addCounted()
+		h.compareEnds()
+	})
+}
+
+// history is what happened to an account, besides its calls.
+type history struct {
+	*world
+	random     *rand.Rand
+	ids        []string
+	recipients map[string][]string // ids by batch, in the order of the account
+	erased     map[string][]erasure
+	starts     []time.Time // of the exporter
+	counted    map[string]float64
+}
+
+// erasure is when the calls of a batch were erased.
+type erasure struct {
+	at        time.Time
+	recipient string // "": of all
+}
+
+// ask sends a request to the account that is not the exporter's.
+func (h *history) ask(question string, answer any) {
+	h.Helper()
+	request, err := http.NewRequestWithContext(h.Context(), http.MethodPost, "https://magpipe.example", strings.NewReader(question))
+	if err != nil {
+		h.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer other")
+	response, err := h.account.Client().Do(request)
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// readRecipients asks for the ids of the recipients, in the order of Retry.
+func (h *history) readRecipients() {
+	for _, id := range h.ids {
+		var answer struct{ Recipients []struct{ ID string } }
+		h.ask(`{"action":"get","batch_id":"`+id+`"}`, &answer)
+		for _, r := range answer.Recipients {
+			h.recipients[id] = append(h.recipients[id], r.ID)
 		}
 	}
-	if want[""] < 500 {
-		w.Errorf("only %v calls: the history is too short to tell anything", want[""])
+	time.Sleep(time.Second) // the exporter's own gets come later
+}
+
+// interfere runs some batches again, cancels some and retries some recipients.
+func (h *history) interfere() {
+	var list struct{ Batches []struct{ ID, Status string } }
+	h.ask(`{"action":"list"}`, &list)
+	for _, b := range list.Batches {
+		e := erasure{at: time.Now()}
+		switch dice := h.random.IntN(40); {
+		case b.Status != "running" && dice < 20:
+			h.account.Rerun(b.ID)
+		case dice == 0:
+			h.account.Cancel(b.ID)
+			continue
+		case dice < 4:
+			i := h.random.IntN(len(h.recipients[b.ID]))
+			e.recipient = h.recipients[b.ID][i]
+			h.account.Retry(b.ID, i)
+		default:
+			continue
+		}
+		h.erased[b.ID] = append(h.erased[b.ID], e)
 	}
+}
+
+// addCounted adds what a process counted, at its end.
+func (h *history) addCounted() {
+	for outcome, n := range h.countedCalls() {
+		h.counted[outcome] += n
+	}
+}
+
+// Why the end of a call could not be counted.
+const (
+	erasedUnread = "erased before it was read"
+	neverRead    = "unread when the process ended"
+)
+
+// compareEnds compares the counters with the ends that reads could show.
+func (h *history) compareEnds() {
+	reads := map[string][]time.Time{}
+	for _, r := range h.account.Requests() {
+		if r.Action == "get" && r.Status == http.StatusOK && r.At.After(h.starts[0]) {
+			reads[r.BatchID] = append(reads[r.BatchID], r.At)
+		}
+	}
+	ends, lost := 0, map[string]int{}
+	want := map[string]float64{}
+	for _, call := range h.account.Calls() {
+		if call.Outcome == "" || call.CompletedAt.Before(h.starts[0]) || call.CompletedAt.After(time.Now()) {
+			continue
+		}
+		ends++
+		if why := h.lost(call, reads[call.BatchID]); why != "" {
+			lost[why]++
+		} else {
+			want[call.Outcome]++
+		}
+	}
+	delete(h.counted, "started")
+	if !maps.Equal(want, h.counted) {
+		h.Errorf("counted %v, want %v; lost %v of %d", h.counted, want, lost, ends)
+	}
+	h.Logf("%d ends in %d processes; no read could show these: %v", ends, len(h.starts), lost)
+	if ends < 10_000 || lost[erasedUnread] == 0 || lost[neverRead] == 0 {
+		h.Errorf("%d ends, lost %v: too few to prove anything", ends, lost)
+	}
+}
+
+// lost tells why no read could show the end of a call; "" if one could.
+func (h *history) lost(call simulator.Call, reads []time.Time) string {
+	for _, read := range reads {
+		if read.Before(call.CompletedAt) {
+			continue
+		}
+		for _, e := range h.erased[call.BatchID] {
+			concerns := e.recipient == "" || e.recipient == call.RecipientID
+			if concerns && e.at.After(call.AttemptedAt) && e.at.Before(read) {
+				return erasedUnread
+			}
+		}
+		if h.process(read) > h.process(call.CompletedAt) {
+			return neverRead // and the process that read it started later
+		}
+		return ""
+	}
+	return neverRead
+}
+
+// process is the number of the process that ran at a time.
+func (h *history) process(at time.Time) (n int) {
+	for n < len(h.starts) && !at.Before(h.starts[n]) {
+		n++
+	}
+	return n
+}
+
+func TestADateHeaderThatJumpsByAnHourChangesNoPage(t *testing.T) {
+	var pages []string
+	for _, jump := range []time.Duration{0, time.Hour, -time.Hour} {
+		inWorld(t, func(a *simulator.Account) {
+			reminders(a, "a")
+			reminders(a, "b")
+		}, func(w *world) {
+			w.scrape()
+			for range 8 {
+				w.account.Inject(simulator.Fault{Header: http.Header{"Date": {time.Now().Add(jump).UTC().Format(http.TimeFormat)}}})
+				w.account.SetRecipient("a", 4, shortCall("busy"))
+				w.scrapeAfter(15 * time.Second)
+			}
+			completeReminders(w.account, "b")
+			w.account.Add(simulator.Campaign{ID: "late", Recipients: 1})
+			w.account.SetRecipient("late", 0, shortCall("failed"))
+			w.scrapeAfter(15 * time.Second)
+			pages = append(pages, w.scrapeAfter(15*time.Second))
+			w.has(pages[0], `magpipe_calls_started_total 9`, `magpipe_calls_finished_total{outcome="failed"} 1`)
+		}, withoutLimits)
+	}
+	for _, page := range pages[1:] {
+		if diff := cmp.Diff(pages[0], page); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestAFirstAnswerWithAWrongDateHidesNoCallAndCountsNoOldOne(t *testing.T) {
+	for _, jump := range []time.Duration{0, time.Hour, -time.Hour} {
+		for _, status := range []int{http.StatusOK, http.StatusBadGateway} {
+			inWorld(t, func(a *simulator.Account) {
+				reminders(a, "a")
+				atStart := time.Now().Add(time.Hour)
+				fault := simulator.Fault{Times: 1, Header: http.Header{"Date": {atStart.Add(jump).UTC().Format(http.TimeFormat)}}}
+				if status != http.StatusOK {
+					fault.Status = status
+				}
+				a.Inject(fault)
+			}, func(w *world) {
+				w.account.SetRecipient("a", 4, shortCall("busy"))
+				w.scrape()
+				w.scrapeAfter(15 * time.Second)
+				w.has(w.scrapeAfter(15*time.Second), `magpipe_calls_started_total 1`, `magpipe_calls_finished_total{outcome="busy"} 1`)
+			})
+		}
+	}
+}
+
+func TestACallOfImpossibleLengthCountsAsFinishedButNotInTheHistogram(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.account.SetRecipient("a", 4, simulator.Recipient{Status: "failed", AttemptedAt: at(1, 0, 10), CompletedAt: at(1, 0, 5)})
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_calls_finished_total{outcome="failed"} 1`, `magpipe_call_duration_seconds_count{outcome="failed"} 0`,
+			`magpipe_exporter_unknown_values_total{field="duration"} 1`)
+	})
+}
+
+func TestTheStartOfTheProcessIsTakenByTheClockOfTheAPI(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		// When the process starts it is 00:50 by the API's clock.
+		a.SetRecipient("a", 4, simulator.Recipient{Status: "busy", AttemptedAt: at(0, 48, 0), CompletedAt: at(0, 49, 0)})
+		a.SetRecipient("a", 5, simulator.Recipient{Status: "busy", AttemptedAt: at(0, 51, 0), CompletedAt: at(0, 52, 0)})
+		a.Inject(simulator.Fault{Header: http.Header{"Date": {"Sat, 01 Jan 2000 00:50:00 GMT"}}})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_calls_started_total 2`, `magpipe_calls_finished_total{outcome="busy"} 1`)
+	})
+}
+
+func TestACallThatEndsBeforeItBeginsIsDatedByItsAttempt(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		a.SetRecipient("a", 4, simulator.Recipient{Status: "busy", AttemptedAt: at(1, 0, 10), CompletedAt: at(0, 59, 50)})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_calls_started_total 1`, `magpipe_calls_finished_total{outcome="busy"} 1`)
+	})
+}
+
+func TestAnUnknownValueCountsOnce(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		a.SetRecipientKey("a", 5, "status", "queued")
+	}, func(w *world) {
+		w.scrape()
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_exporter_unknown_values_total{field="recipient_status"} 1`)
+		w.account.SetRecipientKey("a", 5, "status", "teleported")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_exporter_unknown_values_total{field="recipient_status"} 2`)
+	})
 }

@@ -6,29 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
 	"magpipe_exporter/collector"
 )
 
-func withConfig(change func(*collector.Config)) setting {
-	return func(_ *simulator.Options, cfg *collector.Config, _ *apiclient.Limits) { change(cfg) }
-}
-
-func withPageCap(rows int) setting {
-	return func(o *simulator.Options, _ *collector.Config, _ *apiclient.Limits) { o.PageCap = rows }
-}
-
-// end completes a batch of reminders, with the call that was under way.
-func (w *world) end(id string) {
-	w.account.SetRecipient(id, 2, simulator.Recipient{Status: "completed", AttemptedAt: at(0, 59, 0), CompletedAt: time.Now()})
-	w.account.Complete(id)
-}
-
 func TestAFinishedBatchKeepsItsSeriesForTheRetention(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		completeReminders(w.account, "a")
 		w.scrapeAfter(15 * time.Second) // its end is seen now
 		w.has(w.scrapeAfter(time.Hour-time.Second), `magpipe_batch_status{batch_id="a",status="completed"} 1`, `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
 		time.Sleep(time.Second)
@@ -39,12 +24,12 @@ func TestAFinishedBatchKeepsItsSeriesForTheRetention(t *testing.T) {
 func TestWithoutRetentionTheLastCallsStillCount(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		completeReminders(w.account, "a")
 		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_`, `magpipe_calls_finished_total{outcome="completed"} 1`)
-		gets := w.requests()["get"]
+		gets := w.requests("get")
 		w.scrapeAfter(15 * time.Second)
-		if got := w.requests()["get"]; got != gets {
-			t.Errorf("%d gets of a batch that is over", got-gets)
+		if got := w.requests("get"); got != gets {
+			t.Errorf("%d gets of a batch that has ended", got-gets)
 		}
 	}, withConfig(func(c *collector.Config) { c.FinishedRetention = 0 }))
 }
@@ -52,7 +37,7 @@ func TestWithoutRetentionTheLastCallsStillCount(t *testing.T) {
 func TestABatchThatReturnsCountsOnlyWhatIsNew(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		completeReminders(w.account, "a")
 		w.scrapeAfter(15 * time.Second)
 		w.has(w.scrapeAfter(2*time.Hour), `!magpipe_batch_`, `magpipe_calls_finished_total{outcome="completed"} 1`)
 		w.account.Retry("a", 4)
@@ -62,28 +47,28 @@ func TestABatchThatReturnsCountsOnlyWhatIsNew(t *testing.T) {
 	})
 }
 
-func TestABatchThatRanAndEndedBetweenTwoLooksHasEndedAnew(t *testing.T) {
+func TestABatchThatRanAgainAndEndedBetweenTwoReadsIsShownAgain(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		completeReminders(w.account, "a")
 		w.scrapeAfter(15 * time.Second)
 		w.scrapeAfter(3 * time.Hour) // its retention is over
 		w.account.Rerun("a")
-		w.account.SetRecipient("a", 0, simulator.Recipient{Status: "failed", AttemptedAt: time.Now(), CompletedAt: time.Now().Add(time.Second)})
+		w.account.SetRecipient("a", 0, shortCall("failed"))
 		w.account.Complete("a")
 		w.has(w.scrapeAfter(15*time.Second), `magpipe_batch_attempted_recipients{batch_id="a"} 1`, `magpipe_calls_finished_total{outcome="failed"} 1`)
 	})
 }
 
-func TestABatchFirstSeenEndedIsReadOnlyIfItEndedSinceTheStart(t *testing.T) {
+func TestABatchFirstSeenEndedIsReadOnlyIfItEndedAfterTheStart(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		a.Add(simulator.Campaign{ID: "before", Status: "completed", Recipients: 2, StartedAt: at(0, 0, 0), CompletedAt: at(0, 30, 0)})
 	}, func(w *world) {
 		w.has(w.scrape(), `magpipe_batch_status{batch_id="before",status="completed"} 1`, `!magpipe_batch_recipients`)
 		time.Sleep(time.Minute)
-		w.account.Add(simulator.Campaign{ID: "since", Status: "completed", Recipients: 2, CreatedAt: at(1, 0, 10), StartedAt: at(1, 0, 10), CompletedAt: at(1, 0, 50)})
+		w.account.Add(simulator.Campaign{ID: "after", Status: "completed", Recipients: 2, CreatedAt: at(1, 0, 10), StartedAt: at(1, 0, 10), CompletedAt: at(1, 0, 50)})
 		page := w.scrape()
-		w.has(page, `magpipe_batch_recipients{batch_id="since",status="pending"} 0`, `!magpipe_batch_recipients{batch_id="before"`)
+		w.has(page, `magpipe_batch_recipients{batch_id="after",status="pending"} 0`, `!magpipe_batch_recipients{batch_id="before"`)
 		w.has(page, fmt.Sprintf("magpipe_calls_started_total %d", len(w.account.Calls())-2))
 	})
 }
@@ -94,19 +79,19 @@ func TestAPausedBatchIsReadOnceAndAgainWhenItsRowChanges(t *testing.T) {
 	}, func(w *world) {
 		w.scrape()
 		w.scrapeAfter(time.Minute)
-		if got := w.requests()["get"]; got != 1 {
+		if got := w.requests("get"); got != 1 {
 			t.Errorf("%d gets of a paused batch, want 1", got)
 		}
 		w.account.SetRecipient("p", 0, simulator.Recipient{Status: "failed", AttemptedAt: at(1, 1, 0), CompletedAt: at(1, 1, 1)})
 		w.has(w.scrapeAfter(time.Minute), `magpipe_batch_recipients{batch_id="p",status="failed"} 1`)
 		w.scrapeAfter(time.Minute)
-		if got := w.requests()["get"]; got != 2 {
+		if got := w.requests("get"); got != 2 {
 			t.Errorf("%d gets of a paused batch that changed once, want 2", got)
 		}
 	})
 }
 
-func TestOverTheCapRunningBatchesComeFirstAndNewerOnesBeforeOlder(t *testing.T) {
+func TestOfMoreThanMaxBatchesRunningOnesComeFirstThenNewerOnes(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		for i, status := range []string{"scheduled", "paused", "running", "running", "scheduled", "paused"} {
 			a.Add(simulator.Campaign{ID: fmt.Sprint(status, i), Status: status, Recipients: 1, CreatedAt: at(0, i, 0)})
@@ -123,7 +108,7 @@ func TestOverTheCapRunningBatchesComeFirstAndNewerOnesBeforeOlder(t *testing.T) 
 	}, withConfig(func(c *collector.Config) { c.MaxBatches = 3 }))
 }
 
-func TestADeletedBatchIsGoneAtOnceWhereOnePageHoldsAll(t *testing.T) {
+func TestADeletedBatchIsGoneAtOnceIfTheListIsOnePage(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		reminders(a, "a")
 		reminders(a, "b")
@@ -134,7 +119,7 @@ func TestADeletedBatchIsGoneAtOnceWhereOnePageHoldsAll(t *testing.T) {
 	})
 }
 
-func TestADeletedBatchIsGoneAfterTwoWalksOfSeveralPages(t *testing.T) {
+func TestADeletedBatchIsGoneAfterTwo404sIfTheListHasSeveralPages(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		for i := range 10 {
 			a.Add(simulator.Campaign{ID: fmt.Sprint("draft", i), Status: "draft", CreatedAt: at(0, i, 0)})
@@ -149,27 +134,7 @@ func TestADeletedBatchIsGoneAfterTwoWalksOfSeveralPages(t *testing.T) {
 	}, withPageCap(6))
 }
 
-func TestNamesCanBeLeftOut(t *testing.T) {
-	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
-		if page := w.scrape(); strings.Contains(page, "Appointment") {
-			t.Error("the page has the name")
-		}
-	}, withConfig(func(c *collector.Config) { c.BatchNames = false }))
-}
-
-func TestAnUnknownValueCountsOnce(t *testing.T) {
-	inWorld(t, func(a *simulator.Account) {
-		reminders(a, "a")
-		a.SetRecipientKey("a", 5, "status", "queued")
-	}, func(w *world) {
-		w.scrape()
-		w.has(w.scrapeAfter(15*time.Second), `magpipe_exporter_unknown_values_total{field="recipient_status"} 1`)
-		w.account.SetRecipientKey("a", 5, "status", "teleported")
-		w.has(w.scrapeAfter(15*time.Second), `magpipe_exporter_unknown_values_total{field="recipient_status"} 2`)
-	})
-}
-
-func TestABatchThatIsNotFoundIsGoneThoughWalksAreNeverSure(t *testing.T) {
+func TestADeletedBatchIsGoneEvenIfTheListHasARowWithoutID(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		reminders(a, "a")
 		a.Add(simulator.Campaign{ID: "no-id", Recipients: 1})
@@ -185,7 +150,7 @@ func TestABatchThatIsNotFoundIsGoneThoughWalksAreNeverSure(t *testing.T) {
 func TestABatchThatReturnsWithinItsRetentionShowsItsRecipients(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
-		w.end("a")
+		completeReminders(w.account, "a")
 		w.scrapeAfter(15 * time.Second)
 		w.account.Inject(simulator.Fault{Action: "list", Body: `{"batches":[]}`, Times: 1})
 		w.has(w.scrapeAfter(15*time.Second), `!magpipe_batch_status`)
@@ -193,16 +158,16 @@ func TestABatchThatReturnsWithinItsRetentionShowsItsRecipients(t *testing.T) {
 	})
 }
 
-func TestABatchWhoseLastReadKeepsFailingIsAskedForEverMoreRarely(t *testing.T) {
+func TestAnEndedBatchThatCannotBeReadIsTriedOnceAnHour(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()
 		w.account.Inject(simulator.Fault{Action: "get", NoRecipients: true})
-		w.end("a")
-		w.scrapeFor(6 * time.Hour)
-		gets := w.requests()["get"]
-		w.scrapeFor(6 * time.Hour)
-		if got := w.requests()["get"] - gets; got < 3 || got > 7 {
-			t.Errorf("%d gets in six hours, want one an hour or so", got)
+		completeReminders(w.account, "a")
+		w.refreshFor(6 * time.Hour)
+		gets := w.requests("get")
+		w.refreshFor(6 * time.Hour)
+		if got := w.requests("get") - gets; got < 3 || got > 7 {
+			t.Errorf("%d gets in six hours, want about one an hour", got)
 		}
 	})
 }
@@ -217,35 +182,94 @@ func TestWithoutRetentionABatchThatHasJustCompletedIsNeverShown(t *testing.T) {
 	}, withConfig(func(c *collector.Config) { c.FinishedRetention = 0 }))
 }
 
-func TestABatchWhoseRecipientsAreNotHandedOutIsAskedForEverMoreRarelyWithOneLineAtEachEnd(t *testing.T) {
+func TestABatchFirstSeenEndedIsDatedByItsRow(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		// Run again after it had completed, and cancelled: the old completed_at stays.
+		a.Add(simulator.Campaign{ID: "again", Status: "cancelled", Recipients: 1, StartedAt: at(0, 30, 0), CompletedAt: at(0, 0, 0).Add(-time.Hour), UpdatedAt: at(0, 40, 0)})
+		a.Add(simulator.Campaign{ID: "undated", Status: "cancelled", Recipients: 1})
+		a.Set("undated", "updated_at", nil)
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_batch_status{batch_id="again",status="cancelled"} 1`, `!magpipe_batch_status{batch_id="undated"`,
+			`magpipe_batches{status="cancelled"} 2`)
+		time.Sleep(40*time.Minute - time.Second)
+		w.has(w.page(), `magpipe_batch_status{batch_id="again",status="cancelled"} 1`)
+		time.Sleep(time.Second)
+		w.has(w.page(), `!magpipe_batch_status`)
+	})
+}
+
+func TestACallInFlightIsFollowedEvenIfTheRowDoesNotChange(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.account.Cancel("a")
+		for key, value := range map[string]any{"updated_at": "2000-01-01T01:00:00+00:00", "completed_count": 1, "failed_count": 2} {
+			w.account.Set("a", key, value)
+		}
+		w.scrapeAfter(15 * time.Second)
+		w.account.SetRecipient("a", 2, simulator.Recipient{Status: "busy", AttemptedAt: at(0, 59, 0), CompletedAt: time.Now()})
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_calls_finished_total{outcome="busy"} 1`)
+		gets := w.requests("get")
+		w.scrapeAfter(15 * time.Second)
+		if got := w.requests("get"); got != gets {
+			t.Errorf("%d gets of a batch whose calls have ended", got-gets)
+		}
+	})
+}
+
+func TestACallThatNeverEndsIsNotFollowedForEver(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.account.Pause("a")
+		w.scrapeAfter(15 * time.Second)
+		w.scrapeAfter(time.Hour)
+		gets := w.requests("get")
+		w.scrapeAfter(time.Minute)
+		if got := w.requests("get"); got != gets {
+			t.Errorf("%d gets of a paused batch with a stuck call, an hour after it stopped running", got-gets)
+		}
+		w.has(w.page(), `magpipe_batch_recipients{batch_id="a",status="calling"} 1`)
+	})
+}
+
+func TestAListWithFewerKeysThanTheGetKeepsWhatTheGetTold(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		reminders(a, "a")
-		reminders(a, "b")
+		a.Add(simulator.Campaign{ID: "never", Recipients: 3, WindowDays: []int{}, StartedAt: at(0, 1, 0)})
 	}, func(w *world) {
-		w.scrape()
-		gets := func() (n int) {
-			for _, r := range w.account.Requests() {
-				if r.Action == "get" && r.BatchID == "a" {
-					n++
-				}
-			}
-			return n
+		w.has(w.scrape(), `magpipe_batch_call_window_valid{batch_id="never"} 0`, `magpipe_batch_started_timestamp_seconds{batch_id="never"} 9.4668486e+08`)
+		w.account.Inject(simulator.Fault{Action: "get", BatchID: "never", Status: 500})
+		completeReminders(w.account, "a")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batch_call_window_valid{batch_id="never"} 0`, `magpipe_batch_started_timestamp_seconds{batch_id="never"} 9.4668486e+08`,
+			`magpipe_batch_started_timestamp_seconds{batch_id="a"} 9.46684805e+08`, `magpipe_batch_max_concurrency{batch_id="a"} 5`)
+		gets := w.gets("a")
+		w.refreshFor(10 * time.Minute)
+		if got := w.gets("a"); got != gets {
+			t.Errorf("%d gets of a batch that has ended", got-gets)
 		}
-		mend := w.account.Inject(simulator.Fault{Action: "get", BatchID: "a", NoRecipients: true})
-		before := gets()
-		w.scrapeFor(10 * time.Minute)
-		if got := gets() - before; got < 4 || got > 8 {
-			t.Errorf("%d gets in ten minutes, want about six", got)
-		}
-		before = gets()
-		w.scrapeFor(time.Hour)
-		if got := gets() - before; got < 5 || got > 7 {
-			t.Errorf("%d gets in an hour, want one in ten minutes", got)
-		}
-		mend()
-		w.has(w.scrapeFor(11*time.Minute), `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
-		if lines := strings.Count(w.logged.String(), "action=get"); lines != 2 {
-			t.Errorf("%d lines about gets, want one when they begin to fail and one when they succeed again:\n%s", lines, w.logged)
+		w.has(w.scrapeFor(time.Hour), `!magpipe_batch_status{batch_id="a"`)
+	}, withAccount(func(o *simulator.Options) { o.AsDocumented = true }))
+}
+
+func TestAStartThatTheListDoesNotTellIsNotANewOne(t *testing.T) {
+	inWorld(t, func(*simulator.Account) {}, func(w *world) {
+		w.scrapeAfter(time.Minute)
+		w.account.Add(simulator.Campaign{ID: "a", Status: "completed", Recipients: 1, CreatedAt: at(1, 0, 5), StartedAt: at(1, 0, 10), CompletedAt: at(1, 0, 40)})
+		w.has(w.scrapeAfter(30*time.Minute), `magpipe_batch_started_timestamp_seconds{batch_id="a"} 9.4668841e+08`)
+		time.Sleep(29*time.Minute + 39*time.Second)
+		w.has(w.page(), `magpipe_batch_status{batch_id="a",status="completed"} 1`)
+		time.Sleep(time.Second)
+		w.has(w.page(), `!magpipe_batch_status`) // an hour after it completed
+	}, withAccount(func(o *simulator.Options) { o.AsDocumented = true }))
+}
+
+func TestAGetWithFewerKeysThanTheListKeepsWhatTheListTold(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "p", Status: "paused", Recipients: 3, UpdatedAt: at(0, 10, 0)})
+		a.Inject(simulator.Fault{Action: "get", Body: `{"batch":{"id":"p","status":"paused"},"recipients":[{"id":"r","status":"pending"}]}`})
+	}, func(w *world) {
+		w.has(w.scrapeFor(2*time.Minute), `magpipe_batch_recipients{batch_id="p",status="pending"} 1`, `magpipe_batch_recipients{batch_id="p",status="unknown"} 2`)
+		if got := w.requests("get"); got != 1 {
+			t.Errorf("%d gets of a paused batch that does not change, want 1", got)
 		}
 	})
 }

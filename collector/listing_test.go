@@ -2,24 +2,25 @@ package collector_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
-	"magpipe_exporter/collector"
 )
 
-// large fills an account with drafts, so that a full walk costs ten pages of ten rows.
+// large fills an account with drafts, so that a walk of all batches has ten pages
+// of ten rows.
 func large(a *simulator.Account) {
 	for i := range 95 {
 		a.Add(simulator.Campaign{ID: fmt.Sprint("draft", i), Status: "draft", CreatedAt: at(0, 0, 0).Add(time.Duration(i) * time.Second)})
 	}
 }
 
-// listed counts the pages of the full walk and those of the filter.
-func (w *world) listed() (walk, filter int) {
+// listPages is how many pages of all batches, and of the running ones alone, the
+// account was asked for.
+func (w *world) listPages() (walk, filter int) {
 	for _, r := range w.account.Requests() {
 		switch {
 		case r.Action != "list":
@@ -32,18 +33,18 @@ func (w *world) listed() (walk, filter int) {
 	return walk, filter
 }
 
-func TestOfALargeAccountTheRunningBatchesAreFoundByTheFilter(t *testing.T) {
+func TestTheFilterKeepsUpWithTheRunningBatchesOfALargeAccount(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		large(a)
 		reminders(a, "b")
 	}, func(w *world) {
-		w.scrapeFor(5 * time.Minute)
-		walk, filter := w.listed()
+		w.refreshFor(5 * time.Minute)
+		walk, filter := w.listPages()
 		w.account.Add(simulator.Campaign{ID: "new", Recipients: 1})
 		w.has(w.scrapeFor(time.Minute), `magpipe_batch_recipients{batch_id="new",status="pending"} 1`)
-		w.end("b")
+		completeReminders(w.account, "b")
 		w.has(w.scrapeFor(time.Minute), `magpipe_batch_status{batch_id="b",status="completed"} 1`, `magpipe_calls_finished_total{outcome="completed"} 1`)
-		walked, filtered := w.listed()
+		walked, filtered := w.listPages()
 		if filtered-filter < 3 || walked-walk > 6 {
 			t.Errorf("%d filtered reads and %d pages of the walk in two minutes, too few of the one or too many of the other", filtered-filter, walked-walk)
 		}
@@ -52,8 +53,8 @@ func TestOfALargeAccountTheRunningBatchesAreFoundByTheFilter(t *testing.T) {
 
 func TestALongWalkTakesAtMostAThirdOfTheBudget(t *testing.T) {
 	inWorld(t, large, func(w *world) {
-		w.scrapeFor(4 * time.Hour)
-		walk, _ := w.listed()
+		w.refreshFor(4 * time.Hour)
+		walk, _ := w.listPages()
 		if most := 4*500/3 + 20; walk > most || walk < most/2 {
 			t.Errorf("%d pages in four hours, want at most %d and not far less", walk, most)
 		}
@@ -61,7 +62,7 @@ func TestALongWalkTakesAtMostAThirdOfTheBudget(t *testing.T) {
 	}, withPageCap(10))
 }
 
-func TestAPageOfALongWalkThatFailsIsNotAskedForAgainInTheSameRefresh(t *testing.T) {
+func TestAFailedPageOfALongWalkIsNotReadAgainInTheSameRefresh(t *testing.T) {
 	inWorld(t, large, func(w *world) {
 		w.account.Inject(simulator.Fault{Action: "list", Status: 503})
 		w.scrape()
@@ -76,7 +77,7 @@ func TestAPageOfALongWalkThatFailsIsNotAskedForAgainInTheSameRefresh(t *testing.
 	}, withPageCap(10))
 }
 
-func TestAWalkThatMayHaveMissedRowsDeclaresNoBatchGone(t *testing.T) {
+func TestATruncatedWalkRemovesNoBatch(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		a.Add(simulator.Campaign{ID: "a", Status: "scheduled", Recipients: 1})
 		a.Add(simulator.Campaign{ID: "b", Status: "scheduled", Recipients: 1})
@@ -90,13 +91,13 @@ func TestAWalkThatMayHaveMissedRowsDeclaresNoBatchGone(t *testing.T) {
 	})
 }
 
-func TestTheListIsReadThoughDetailsAreOlder(t *testing.T) {
+func TestTheListIsReadEveryThreeMinutesHoweverManyBatchesWait(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		for i := range 100 { // a round of reads takes 13 minutes
 			a.Add(simulator.Campaign{ID: fmt.Sprint(i), Recipients: 1, CreatedAt: at(0, 0, i)})
 		}
 	}, func(w *world) {
-		w.scrapeFor(time.Hour)
+		w.refreshFor(time.Hour)
 		var last time.Time
 		for _, r := range w.account.Requests() {
 			if r.Action != "list" {
@@ -110,14 +111,14 @@ func TestTheListIsReadThoughDetailsAreOlder(t *testing.T) {
 	})
 }
 
-func TestABatchThatJustLeftRunningIsReadBeforeOlderOnes(t *testing.T) {
+func TestABatchThatJustStoppedRunningIsReadBeforeOthers(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		for i := range 60 {
 			reminders(a, fmt.Sprint("batch", i))
 		}
 	}, func(w *world) {
-		w.scrapeFor(20 * time.Minute)
-		w.end("batch7")
+		w.refreshFor(20 * time.Minute)
+		completeReminders(w.account, "batch7")
 		w.has(w.scrapeFor(4*time.Minute), `magpipe_calls_finished_total{outcome="completed"} 1`)
 	})
 }
@@ -125,16 +126,41 @@ func TestABatchThatJustLeftRunningIsReadBeforeOlderOnes(t *testing.T) {
 func TestTheFirstWalkOfALargeAccountIsNotCountedAsDeferred(t *testing.T) {
 	inWorld(t, large, func(w *world) {
 		w.has(w.scrape(), `magpipe_exporter_api_requests_deferred_total{action="list",reason="budget"} 0`, `!magpipe_batches{`)
-		if walk, filter := w.listed(); walk != 9 || filter != 1 {
+		if walk, filter := w.listPages(); walk != 9 || filter != 1 {
 			t.Errorf("%d pages of the walk and %d of the filter, want 9 and 1: all of the first ten requests", walk, filter)
 		}
-	}, withPageCap(10), func(_ *simulator.Options, _ *collector.Config, l *apiclient.Limits) { l.PerHour = 250 })
+	}, withPageCap(10), withLimits(50, 250))
 }
 
-func TestAPageBehindTheFirstThatFailsTakesAwayWhatRestsOnIt(t *testing.T) {
+// brokenPages answers 502 to requests for the pages of a list that begin at some
+// offset or after it.
+type brokenPages struct {
+	http.RoundTripper     // to the account
+	from              int // 0: no page fails
+}
+
+func (b *brokenPages) before(a *simulator.Account) http.RoundTripper {
+	b.RoundTripper = a.Client().Transport
+	return b
+}
+
+// RoundTrip sends a request to the account, or fails.
+func (b *brokenPages) RoundTrip(r *http.Request) (*http.Response, error) {
+	var asked struct{ Offset int }
+	r, err := withBody(r, &asked)
+	if err != nil {
+		return nil, err
+	}
+	if b.from == 0 || asked.Offset < b.from {
+		return b.RoundTripper.RoundTrip(r)
+	}
+	return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
+
+func TestALaterPageThatKeepsFailingRemovesWhatRestsOnIt(t *testing.T) {
 	for _, batches := range []int{15, 50} {
 		t.Run(fmt.Sprint(batches), func(t *testing.T) {
-			broken := &brokenPages{status: 502}
+			broken := &brokenPages{}
 			inWorld(t, func(a *simulator.Account) {
 				a.Add(simulator.Campaign{ID: "old", Status: "scheduled", Recipients: 1, CreatedAt: at(0, 0, 0).Add(-time.Hour)})
 				a.Add(simulator.Campaign{ID: "new", Status: "scheduled", Recipients: 1, CreatedAt: at(0, 59, 0)})
@@ -142,11 +168,10 @@ func TestAPageBehindTheFirstThatFailsTakesAwayWhatRestsOnIt(t *testing.T) {
 					a.Add(simulator.Campaign{ID: fmt.Sprint("draft", i), Status: "draft", CreatedAt: at(0, 0, 0).Add(time.Duration(i) * time.Second)})
 				}
 			}, func(w *world) {
-				w.scrapeFor(3 * time.Minute)
-				w.has(w.page(), `magpipe_batch_status{batch_id="old",status="scheduled"} 1`, `magpipe_up 1`)
+				w.has(w.scrapeFor(3*time.Minute), `magpipe_batch_status{batch_id="old",status="scheduled"} 1`, `magpipe_up 1`)
 				broken.from = 10
 				w.account.Cancel("old")
-				w.scrapeFor(3 * time.Minute) // the page is asked for, and fails
+				w.refreshFor(3 * time.Minute) // until the page is read, and fails
 				for range 4 * 30 {
 					w.has(w.scrapeAfter(15*time.Second), `magpipe_up 0`)
 				}
@@ -154,20 +179,20 @@ func TestAPageBehindTheFirstThatFailsTakesAwayWhatRestsOnIt(t *testing.T) {
 				broken.from = 0
 				w.has(w.scrapeFor(20*time.Minute), `magpipe_up 1`, `magpipe_batch_status{batch_id="old",status="cancelled"} 1`,
 					fmt.Sprintf(`magpipe_batches{status="draft"} %d`, batches-2))
-			}, withPageCap(10), withTransport(broken))
+			}, withPageCap(10), withTransport(broken.before))
 		})
 	}
 }
 
-// tied fills an account with drafts that were created at the same moment: no
-// walk of several pages is sure to have seen all.
+// tied fills an account with drafts that were created at the same moment, so that
+// a walk of several pages may miss some.
 func tied(a *simulator.Account) {
 	for i := range 60 {
 		a.Add(simulator.Campaign{ID: fmt.Sprint("draft", i), Status: "draft", CreatedAt: at(0, 0, 0)})
 	}
 }
 
-func TestADeletedBatchIsGoneThoughNoWalkIsSure(t *testing.T) {
+func TestADeletedBatchIsGoneEvenIfEveryWalkIsTruncated(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		tied(a)
 		a.Add(simulator.Campaign{ID: "scheduled", Status: "scheduled", Recipients: 1, CreatedAt: at(0, 1, 0)})
@@ -181,17 +206,15 @@ func TestADeletedBatchIsGoneThoughNoWalkIsSure(t *testing.T) {
 	}, withPageCap(25))
 }
 
-func TestABatchThatAnUnsureWalkLacksIsNotGone(t *testing.T) {
+func TestABatchThatATruncatedWalkLacksIsNotGone(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		for i := range 60 {
 			a.Add(simulator.Campaign{ID: fmt.Sprint("batch", i), Status: "scheduled", Recipients: 1, CreatedAt: at(0, 0, 0)})
 		}
 	}, func(w *world) {
-		w.scrapeFor(10 * time.Minute) // some rows are shown now and then only
-		page := w.page()
-		shown := strings.Count(page, `status="scheduled"} 1`)
+		shown := strings.Count(w.scrapeFor(10*time.Minute), `status="scheduled"} 1`) // some are only on some pages
 		for range 4 * 30 {
-			page = w.scrapeAfter(15 * time.Second)
+			page := w.scrapeAfter(15 * time.Second)
 			if got := strings.Count(page, `status="scheduled"} 1`); got < shown {
 				t.Fatalf("%d batches are shown, after %d were", got, shown)
 			}
@@ -199,27 +222,129 @@ func TestABatchThatAnUnsureWalkLacksIsNotGone(t *testing.T) {
 	}, withPageCap(25))
 }
 
-func TestWhatLeftRunningIsNotTakenFromAFilterThatMayHaveMissedRows(t *testing.T) {
+func TestATruncatedFilterCausesNoNeedlessGets(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		large(a)
-		for i := range 30 { // the filter takes three pages, without an order
+		for i := range 30 { // three pages of the filter, in no order
 			a.Add(simulator.Campaign{ID: fmt.Sprint("running", i), Recipients: 1, CreatedAt: at(0, 50, 0)})
 		}
 	}, func(w *world) {
-		w.scrapeFor(10 * time.Minute)
-		gets := w.requests()["get"]
-		w.scrapeFor(10 * time.Minute)
+		w.refreshFor(10 * time.Minute)
+		gets := w.requests("get")
+		w.refreshFor(10 * time.Minute)
 		listed := 0
 		for _, r := range w.account.Requests() {
 			if r.Action == "list" && r.At.After(time.Now().Add(-10*time.Minute)) {
 				listed++
 			}
 		}
-		if read := w.requests()["get"] - gets; read > 80 {
+		if read := w.requests("get") - gets; read > 80 {
 			t.Errorf("%d gets in ten minutes, of which the budget pays for 76", read)
 		}
 		if listed < 20 {
-			t.Errorf("%d pages of listings in ten minutes: gets of what a page lacked have eaten their share", listed)
+			t.Errorf("%d pages of lists in ten minutes: gets of what a page lacked took their share", listed)
 		}
 	}, withPageCap(10))
+}
+
+// TestEachChangeIsNoticedWithinItsBound tests the bounds that the README states,
+// on busy accounts where a round of reads takes seven minutes.
+func TestEachChangeIsNoticedWithinItsBound(t *testing.T) {
+	const (
+		list = 157*time.Second + 2*scrapeInterval // the list's guaranteed share, and a get after that
+		page = 32 * time.Second                   // the share of a long walk
+	)
+	for _, account := range []struct {
+		name  string
+		pages int // of a walk of all batches
+	}{{"one page", 1}, {"six pages", 6}} {
+		for _, change := range changes() {
+			t.Run(account.name+", a batch "+change.name, func(t *testing.T) {
+				t.Parallel()
+				bound, byFilter := list, account.pages > 1
+				if account.pages > 1 && change.walks > 0 {
+					bound, byFilter = time.Duration(change.walks*account.pages)*page+2*scrapeInterval, false
+				}
+				inWorld(t, func(a *simulator.Account) {
+					for i := range (account.pages - 1) * 58 {
+						a.Add(simulator.Campaign{Status: "draft", CreatedAt: at(0, 0, 0).Add(-time.Duration(i) * time.Second)})
+					}
+					addBusyBatches(a)
+				}, func(w *world) {
+					w.refreshFor(15 * time.Minute)
+					w.refreshUntil(func(r simulator.Request) bool { // then it takes longest until the next
+						return r.Action == "list" && r.Offset == 0 && (r.StatusFilter != "") == byFilter
+					})
+					change.act(w.account)
+					took := w.scrapeUntilShown(2*bound, change.lines...)
+					if took > bound {
+						t.Errorf("noticed after %v, want %v at most", took, bound)
+					}
+					t.Logf("noticed after %v of %v", took, bound)
+				}, withPageCap(60))
+			})
+		}
+	}
+}
+
+// addBusyBatches adds fifty running batches, and those that changes change.
+func addBusyBatches(a *simulator.Account) {
+	for i := range 50 {
+		a.Add(simulator.Campaign{ID: fmt.Sprint("busy", i), Recipients: 2, CreatedAt: at(0, 0, i)})
+	}
+	a.Add(simulator.Campaign{ID: "b", Recipients: 2, CreatedAt: at(0, 5, 0)})
+	a.Add(simulator.Campaign{ID: "waiting", Status: "scheduled", Recipients: 2, CreatedAt: at(0, 6, 0)})
+	a.Add(simulator.Campaign{ID: "over", Status: "completed", Recipients: 2, CreatedAt: at(0, 7, 0), StartedAt: at(0, 8, 0), CompletedAt: at(0, 9, 0)})
+	a.Add(simulator.Campaign{ID: "recurring", Status: "recurring", Recipients: 2, Recurrence: "daily", CreatedAt: at(0, 4, 0)})
+}
+
+// change is something that happens to a batch.
+type change struct {
+	name  string
+	act   func(*simulator.Account)
+	lines []string // of the page that shows it
+	walks int      // of all batches until it is noticed, if they are long; 0: the filter shows it
+}
+
+func changes() []change {
+	status := func(id, status string) string {
+		return fmt.Sprintf(`magpipe_batch_status{batch_id=%q,status=%q} 1`, id, status)
+	}
+	recipients := func(id, status string, n int) string {
+		return fmt.Sprintf(`magpipe_batch_recipients{batch_id=%q,status=%q} %d`, id, status, n)
+	}
+	return []change{
+		{name: "starts", act: func(a *simulator.Account) { a.Start("waiting") },
+			lines: []string{status("waiting", "running"), recipients("waiting", "pending", 2)}},
+		{name: "ends", act: func(a *simulator.Account) { a.Complete("b") },
+			lines: []string{status("b", "completed")}},
+		{name: "is cancelled", act: func(a *simulator.Account) { a.Cancel("b") },
+			lines: []string{status("b", "cancelled"), recipients("b", "skipped", 2)}},
+		{name: "is run again", act: func(a *simulator.Account) { a.Rerun("over") },
+			lines: []string{status("over", "running"), recipients("over", "pending", 2)}},
+		{name: "is created running", act: func(a *simulator.Account) { a.Add(simulator.Campaign{ID: "new", Recipients: 3}) },
+			lines: []string{status("new", "running"), recipients("new", "pending", 3)}},
+		{name: "is created scheduled", act: func(a *simulator.Account) {
+			a.Add(simulator.Campaign{ID: "new", Status: "scheduled", Recipients: 3, ScheduledAt: time.Now()})
+		}, lines: []string{status("new", "scheduled")}, walks: 1},
+		{name: "is deleted", act: func(a *simulator.Account) { a.Delete("waiting") },
+			lines: []string{`!magpipe_batch_status{batch_id="waiting"`}, walks: 3},
+		{name: "spawns a run", act: func(a *simulator.Account) { a.Spawn("recurring") },
+			lines: []string{`magpipe_runs{status="running"} 1`}, walks: 1},
+	}
+}
+
+func TestAListThatFailedIsReadAgainSoonHoweverManyBatchesWait(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		for i := range 50 { // a round of reads takes seven minutes
+			reminders(a, fmt.Sprint("batch", i))
+		}
+	}, func(w *world) {
+		w.refreshFor(20 * time.Minute)
+		w.account.Inject(simulator.Fault{Action: "list", Status: 503, Times: 1})
+		for w.scrapeAfter(15 * time.Second); !strings.Contains(w.page(), "\nmagpipe_up 0\n"); w.scrapeAfter(15 * time.Second) {
+			continue // the list is not due yet
+		}
+		w.has(w.scrapeFor(time.Minute), "magpipe_up 1") // two pages, for batches of one age are no proof of the end
+	})
 }

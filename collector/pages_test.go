@@ -6,37 +6,20 @@ import (
 	"testing"
 	"time"
 
-	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
 	"magpipe_exporter/collector"
 )
 
-// reminders is a running batch of six: two calls ended, one of them two
-// minutes long and one of one minute, one is under way, one failed, two wait.
-func reminders(a *simulator.Account, id string) {
-	a.Add(simulator.Campaign{
-		ID: id, Name: "Appointment \"Reminders\"", Recipients: 6, StartedAt: at(0, 0, 5), MaxConcurrency: 5,
-		WindowStart: "00:30", WindowEnd: "17:00:00", WindowDays: []int{0, 6},
-	})
-	a.SetRecipients(id, []simulator.Recipient{
-		{ID: id + "-1", Status: "completed", AttemptedAt: at(0, 10, 0), CompletedAt: at(0, 12, 0)},
-		{ID: id + "-2", Status: "no_answer", AttemptedAt: at(0, 20, 0), CompletedAt: at(0, 21, 0)},
-		{ID: id + "-3", Status: "calling", AttemptedAt: at(0, 59, 0)},
-		{ID: id + "-4", Status: "failed", AttemptedAt: at(0, 30, 0), CompletedAt: at(0, 30, 3)},
-		{ID: id + "-5"}, {ID: id + "-6"},
-	})
-}
-
-// TestGoldenPages compares whole pages. What each is for stands beside it.
+// TestGoldenPages compares whole pages.
 func TestGoldenPages(t *testing.T) {
 	const b1 = "11111111-0000-4000-8000-000000000001"
-	var live string // the live run of the daily series
+	var live string // the live run of the daily batch
 	for name, scenario := range map[string]struct {
 		arrange func(*simulator.Account)
 		act     func(*world) string // nil: one scrape
 		setting setting
 	}{
-		"healthy": { // a batch in each state that the demo world knows
+		"healthy": { // with the help and the types
 			arrange: func(a *simulator.Account) {
 				reminders(a, b1)
 				a.Add(simulator.Campaign{ID: "draft", Status: "draft", Recipients: 1})
@@ -45,7 +28,7 @@ func TestGoldenPages(t *testing.T) {
 			},
 		},
 		"empty_account": {arrange: func(*simulator.Account) {}},
-		"list_failed": { // from the start: nothing is known, and nothing is made up
+		"list_failed": { // from the start, so that nothing is known
 			arrange: func(a *simulator.Account) {
 				reminders(a, b1)
 				a.Inject(simulator.Fault{Action: "list", Status: 500, Body: `{"error":"boom"}`})
@@ -57,33 +40,31 @@ func TestGoldenPages(t *testing.T) {
 				a.Inject(simulator.Fault{Status: 401, Body: `{"error":"Unauthorized"}`})
 			},
 		},
-		"partial_failure": { // one batch that can't be read does not hide the other
+		"partial_failure": { // a batch that cannot be read does not hide the other
 			arrange: func(a *simulator.Account) {
 				reminders(a, b1)
 				reminders(a, "22222222")
 				a.Inject(simulator.Fault{Action: "get", BatchID: "22222222", NoRecipients: true})
 			},
 		},
-		"budget_short": { // a first fill of two requests goes to the list; later one of three batches can be read
+		"budget_short": { // enough for the list at first, and for one of three batches two minutes later
 			arrange: func(a *simulator.Account) {
 				for i := range 3 {
 					reminders(a, fmt.Sprintf("batch-%d", i))
 				}
 			},
 			act: func(w *world) string {
-				w.scrape() // the list, and the request that proves its end
+				w.scrape() // the list, and the request that finds its end
 				return w.scrapeAfter(2 * time.Minute)
 			},
-			setting: func(_ *simulator.Options, _ *collector.Config, l *apiclient.Limits) {
-				*l = apiclient.Limits{PerMinute: 10, PerHour: 61}
-			},
+			setting: withLimits(10, 61),
 		},
-		"cut_recipients": { // six recipients, of which the API hands out four
+		"cut_recipients": { // the API returns four of six recipients
 			arrange: func(a *simulator.Account) { reminders(a, b1) },
-			setting: func(o *simulator.Options, _ *collector.Config, _ *apiclient.Limits) { o.RecipientCap = 4 },
+			setting: withAccount(func(o *simulator.Options) { o.RecipientCap = 4 }),
 		},
 		"odd_rows": {arrange: oddRows},
-		"recurring": { // a daily series whose runs have ended, and a paused one with a live run
+		"recurring": { // a daily batch whose runs have ended, and a paused weekly one with a live run
 			arrange: func(a *simulator.Account) {
 				a.Add(simulator.Campaign{ID: "daily", Name: "Daily", Status: "recurring", Recipients: 2, Recurrence: "daily", MaxRuns: 10})
 				first := a.Spawn("daily")
@@ -103,7 +84,7 @@ func TestGoldenPages(t *testing.T) {
 				return w.scrapeAfter(15 * time.Second)
 			},
 		},
-		"rerun": { // counts fall to zero; the counters keep what was
+		"rerun": { // the recipients are pending again; the counters keep the calls
 			arrange: func(a *simulator.Account) { reminders(a, b1) },
 			act: func(w *world) string {
 				w.scrape()
@@ -116,7 +97,7 @@ func TestGoldenPages(t *testing.T) {
 				return w.scrapeAfter(15 * time.Second)
 			},
 		},
-		"ended_between_scrapes": { // its last calls are read once more, and then it costs nothing
+		"ended_between_scrapes": { // read once more, and then never again
 			arrange: func(a *simulator.Account) { reminders(a, b1) },
 			act: func(w *world) string {
 				w.scrape()
@@ -145,14 +126,15 @@ func TestGoldenPages(t *testing.T) {
 				scenario.act = func(w *world) string { return w.scrape() }
 			}
 			if scenario.setting == nil {
-				scenario.setting = func(*simulator.Options, *collector.Config, *apiclient.Limits) {}
+				scenario.setting = func(*settings) {}
 			}
 			inWorld(t, scenario.arrange, func(w *world) { w.golden(name, scenario.act(w)) }, scenario.setting)
 		})
 	}
 }
 
-// oddRows is everything that the API may say beside what it documents.
+// oddRows adds batches with everything that the API may return besides what it
+// documents.
 func oddRows(a *simulator.Account) {
 	a.Add(simulator.Campaign{ID: "nulls", Recipients: 2})
 	for _, key := range []string{
@@ -185,4 +167,39 @@ func oddRows(a *simulator.Account) {
 	a.Add(simulator.Campaign{ID: "twin", Recipients: 1})
 	a.Add(simulator.Campaign{ID: "other-twin", Recipients: 1})
 	a.Set("other-twin", "id", "twin")
+}
+
+func TestTheCallWindowIsEvaluatedAtEachScrapeInTheConfiguredZone(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin") // an hour ahead
+	if err != nil {
+		t.Fatal(err)
+	}
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "w", Recipients: 1, WindowStart: "02:00", WindowEnd: "02:01"})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_batch_call_window_open{batch_id="w"} 0`)
+		time.Sleep(time.Minute)
+		w.has(w.page(), `magpipe_batch_call_window_open{batch_id="w"} 1`, `magpipe_batch_call_window_closes_timestamp_seconds{batch_id="w"} 9.4668852e+08`)
+		time.Sleep(time.Minute)
+		w.has(w.page(), `magpipe_batch_call_window_open{batch_id="w"} 0`, `!magpipe_batch_call_window_closes`)
+	}, withConfig(func(c *collector.Config) { c.WindowZone = berlin }))
+}
+
+func TestAnInvalidWindowIsNotShown(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "odd", Recipients: 1, WindowEnd: "17:00"})
+		a.Set("odd", "window_start_time", "25:00")
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_batch_status{batch_id="odd",status="running"} 1`, `!magpipe_batch_call_window_`)
+	})
+}
+
+func TestTheOldestActiveCallIsShown(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "a")
+		a.SetRecipient("a", 4, simulator.Recipient{Status: "ringing", AttemptedAt: at(0, 58, 0)})
+		a.SetRecipient("a", 5, simulator.Recipient{Status: "in_progress", AttemptedAt: at(0, 59, 30)})
+	}, func(w *world) {
+		w.has(w.scrape(), `magpipe_batch_oldest_active_call_timestamp_seconds{batch_id="a"} 9.4668828e+08`)
+	})
 }
