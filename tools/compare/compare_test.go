@@ -1,80 +1,50 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
-	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 )
 
-func TestRowsStayWithinATurnAndChangeWithTheNext(t *testing.T) {
+func TestRowsOfEndedBatchesChangeWithTheTurnAlone(t *testing.T) {
 	t.Parallel()
-	account, err := serveAPI(t.Context(), ended(3)...)
-	if err != nil {
-		t.Fatal(err)
+	a := serve(frozenTurns(3, 1)...)
+	defer a.Close()
+	list := func() string {
+		body := strings.NewReader(`{"action":"list","limit":1000,"offset":0}`)
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
+		request.Header.Set("Authorization", "Bearer "+madeUpKey)
+		answer := httptest.NewRecorder()
+		a.ServeHTTP(answer, request)
+		return answer.Body.String()
 	}
-	first, again := list(t, account), list(t, account)
-	account.next()
-	next := list(t, account)
-	account.next()
-	if strings.Count(first, `"parent_batch_id"`) != 3 || first != again || first != list(t, account) {
-		t.Errorf("the answers of a turn differ, or lack batches:\n%s\n%s", first, again)
-	}
-	if strings.Count(next, `"completed_count":13`) != 3 || strings.Count(first, `"completed_count":12`) != 3 {
-		t.Errorf("the rows do not change with the turn:\n%s\n%s", first, next)
-	}
-	if n := account.asked(); n != 4 {
-		t.Errorf("%d requests were counted, want 4", n)
-	}
-}
-
-func list(t *testing.T, account *api) string {
-	t.Helper()
-	question := strings.NewReader(`{"action":"list","limit":1000,"offset":0}`)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, account.url, question)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+madeUpKey)
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("the account answers %s, %v", response.Status, err)
-	}
-	return string(body)
-}
-
-func TestSamplesAreSharedWhereNameLabelsAndValueAgree(t *testing.T) {
-	t.Parallel()
-	const text = "# TYPE a gauge\na{batch_id=\"1\",name=\"x } 2\"} 3\na{batch_id=\"2\"} 1.5e+09\nup 1\n"
-	var zipped bytes.Buffer
-	w := gzip.NewWriter(&zipped)
-	if _, err := io.WriteString(w, text); err != nil || w.Close() != nil {
-		t.Fatal(err)
-	}
-	a, b := answer{body: zipped.Bytes(), zipped: true}, answer{body: []byte("a{batch_id=\"1\",name=\"x } 2\"} 4\na{batch_id=\"2\"} 1500000000\nup 1\n")}
-	for _, x := range []*answer{&a, &b} {
-		if err := x.unpack(); err != nil {
-			t.Fatal(err)
+	for turn, row := range []string{`"completed_count":12`, `"completed_count":13`, `"completed_count":12`} {
+		if page := list(); strings.Count(page, row) != 3 || strings.Count(page, `"running"`) != 1 || page != list() {
+			t.Errorf("turn %d: no three rows with %s and a running one, or the second answer differs:\n%s", turn, row, page)
 		}
+		a.turn.Add(1)
 	}
-	if a.ofBatches() != 2 || a.sharedWith(&a) != 2 || a.sharedWith(&b) != 1 {
-		t.Errorf("%d of batches, %d shared with itself, %d with the other; want 2, 2, 1", a.ofBatches(), a.sharedWith(&a), a.sharedWith(&b))
+	if n := a.requests.Load(); n != 6 {
+		t.Errorf("%d requests were counted, want 6", n)
 	}
 }
 
-func TestFiguresAreOfAllThatWasMeasured(t *testing.T) {
+func TestSamplesAreSharedIfNameLabelsAndValueAgree(t *testing.T) {
 	t.Parallel()
-	of := []time.Duration{9 * time.Millisecond, time.Millisecond, 2 * time.Millisecond, 4 * time.Millisecond}
-	if got := []string{ms(median(of)), ms(mean(of)), ratio(0.04), ratio(1.5)}; strings.Join(got, ", ") != "3 ms, 4 ms, 1/25, 1.5" {
-		t.Errorf("median, mean, ratios are %v", got)
+	p := program{samples: batchSamples("# TYPE a gauge\na{batch_id=\"1\",name=\"x } 2\"} 3\na{batch_id=\"2\"} 1.5e+09\nup 1\n")}
+	other := program{samples: batchSamples("a{batch_id=\"1\",name=\"x } 2\"} 4\na{batch_id=\"2\"} 1500000000\nup 1\n")}
+	if n, self, shared := len(p.samples), p.shared(&p), p.shared(&other); n != 2 || self != 2 || shared != 1 {
+		t.Errorf("%d samples, %d shared with itself, %d with the other; want 2, 2, 1", n, self, shared)
+	}
+}
+
+func TestFiguresSummarizeAllScrapes(t *testing.T) {
+	t.Parallel()
+	scrapes := []time.Duration{9 * time.Millisecond, time.Millisecond, 2 * time.Millisecond, 36 * time.Millisecond}
+	got := []string{milliseconds(median(scrapes)), milliseconds(mean(scrapes)), ratio(4, 100), ratio(150, 100)}
+	if s := strings.Join(got, ", "); s != "5.5 ms, 12 ms, 1/25, 1.5" {
+		t.Errorf("median, mean and ratios are %s", s)
 	}
 }

@@ -1,5 +1,5 @@
-// Command compare serves one batch list to this exporter, to json_exporter and to a plain script, has them scraped in
-// turn, and prints as Markdown tables what a scrape costs each. It needs Linux, for costs are read from /proc.
+// Command compare measures what a scrape costs json_exporter, a plain script and this exporter. It serves one account
+// to all of them, scrapes them in turn, and prints Markdown tables. Run it at the root of the repository, on Linux.
 package main
 
 import (
@@ -24,50 +24,169 @@ func main() {
 	}
 }
 
-// settings are the command line.
-type settings struct {
-	exporter, jsonExporter, config, python, script string
-
-	rounds   int           // scrapes of each that count, at most
-	perTable time.Duration // no round of a table begins later
-	only     string        // the table wanted; "": all
-}
-
-// limit is the longest that all of it may take.
-const limit = 5 * time.Minute
-
 func run(ctx context.Context, args []string, out io.Writer) error {
-	var s settings
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
-	flags.StringVar(&s.exporter, "exporter", "./magpipe_exporter", "the `binary` of this exporter")
-	flags.StringVar(&s.jsonExporter, "json-exporter", "dist/json_exporter", "the `binary` of json_exporter")
-	flags.StringVar(&s.config, "json-exporter-config", "tools/compare/json_exporter/config.yml", "its configuration `file`")
-	flags.StringVar(&s.python, "python", "python3", "the `binary` that runs the script")
-	flags.StringVar(&s.script, "script", "tools/compare/script.py", "the script's `file`")
-	flags.IntVar(&s.rounds, "rounds", 30, "scrapes of each that count, at most")
-	flags.DurationVar(&s.perTable, "per-table", 40*time.Second, "no round of a table begins later")
-	flags.StringVar(&s.only, "only", "", "one table: 50, 500, 1000, gets or memory")
+	only := flags.String("only", "", "print one `table`: 50, 500, 1000, gets or memory")
+	perTable := flags.Duration("per-table", 40*time.Second, "start no round of a table later than this")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	names := []string{"50", "500", "1000", "gets", "memory"}
+	if *only != "" {
+		names = []string{*only}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	for _, n := range []int{50, 500, 1000} {
-		if s.wants(fmt.Sprint(n)) {
-			if err := s.list(ctx, out, n); err != nil {
-				return err
-			}
+	for _, name := range names {
+		t := newTable(name)
+		if t == nil {
+			return fmt.Errorf("there is no table %q", name)
 		}
-	}
-	if s.wants("gets") {
-		if err := s.gets(ctx, out); err != nil {
-			return err
+		if err := t.measure(ctx, *perTable); err != nil {
+			return fmt.Errorf("table %s: %w", name, err)
 		}
-	}
-	if s.wants("memory") {
-		return s.memory(ctx, out)
+		t.print(out)
 	}
 	return nil
 }
 
-func (s *settings) wants(table string) bool { return slices.Contains([]string{"", table}, s.only) }
+// table is what one table shows: programs that read the same account.
+type table struct {
+	title    string
+	account  *account
+	programs []*program
+	ours     *program // every program's samples are compared with its samples
+	rounds   int      // that count; measure lowers it if the time is up before
+}
+
+// newTable returns nil for an unknown name.
+func newTable(name string) *table {
+	switch name {
+	case "50":
+		return compareLists(50)
+	case "500":
+		return compareLists(500)
+	case "1000":
+		return compareLists(1000)
+	case "gets":
+		return compareRecipients()
+	case "memory":
+		return measureMemory()
+	}
+	return nil
+}
+
+// compareLists has only batches that have ended, so every program needs one request.
+func compareLists(batches int) *table {
+	a := serve(frozenTurns(batches, 0)...)
+	ours := exporter("magpipe_exporter, reading the list", a.URL, 0)
+	plain := exporter("magpipe_exporter, ready snapshot, not compressed", a.URL, time.Hour)
+	plain.encoding = "identity"
+	title := fmt.Sprintf("A page of %d batches that have ended", batches)
+	return &table{title: title, account: a, ours: ours, rounds: 30, programs: []*program{
+		jsonExporter("json_exporter, as many series", a.URL, "same_series"),
+		jsonExporter("json_exporter, four numbers a batch", a.URL, "numbers"),
+		script("Python script", a.URL),
+		ours,
+		exporter("magpipe_exporter, ready snapshot", a.URL, time.Hour),
+		plain,
+	}}
+}
+
+// compareRecipients adds running batches, whose recipients only this exporter reads.
+func compareRecipients() *table {
+	a := serve(frozenTurns(80, 20)...)
+	ours := exporter("magpipe_exporter, list and recipients", a.URL, 0)
+	title := fmt.Sprintf("A page of 100 batches, 20 of them running with %d recipients each", recipients)
+	return &table{title: title, account: a, ours: ours, rounds: 30, programs: []*program{
+		jsonExporter("json_exporter, list only", a.URL, "same_series"),
+		script("Python script, list only", a.URL),
+		ours,
+		exporter("magpipe_exporter, ready snapshot", a.URL, time.Hour),
+	}}
+}
+
+// measureMemory has all batches calling, and this exporter alone.
+func measureMemory() *table {
+	a := serve(calling(200))
+	ours := exporter("magpipe_exporter", a.URL, 0)
+	title := fmt.Sprintf("200 running batches with %d recipients each", recipients)
+	return &table{title: title, account: a, ours: ours, rounds: 100, programs: []*program{ours}}
+}
+
+// measure scrapes all programs in turn, until there are enough rounds or the time is up.
+func (t *table) measure(ctx context.Context, limit time.Duration) error {
+	defer t.close()
+	for _, p := range t.programs {
+		if err := p.start(ctx); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	began, order := time.Now(), slices.Clone(t.programs)
+	for n := range warmUp + t.rounds {
+		if n > warmUp && time.Since(began) > limit {
+			t.rounds = n - warmUp
+			break
+		}
+		for _, p := range order {
+			if err := p.measure(ctx, &t.account.requests); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
+		t.account.turn.Add(1)
+		slices.Reverse(order)
+	}
+	return nil
+}
+
+func (t *table) close() {
+	for _, p := range t.programs {
+		if p.process != nil {
+			p.process.Kill()
+		}
+	}
+	t.account.Close()
+}
+
+func (t *table) print(out io.Writer) {
+	fmt.Fprintf(out, "%s, %d rounds:\n\n", t.title, t.rounds)
+	fmt.Fprintln(out, "| program | requests | series of batches | same as ours | CPU, median | CPU, mean | wall | peak memory | CPU ÷ json_exporter's |")
+	fmt.Fprintln(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	for _, p := range t.programs {
+		share := "–" // json_exporter is not in the table
+		if len(t.programs) > 1 {
+			share = ratio(median(p.cpu), median(t.programs[0].cpu))
+		}
+		fmt.Fprintf(out, "| %s | %d | %d | %d | %s | %s | %s | %.1f MB | %s |\n", p.name, p.requests, len(p.samples), p.shared(t.ours),
+			milliseconds(median(p.cpu)), milliseconds(mean(p.cpu)), milliseconds(median(p.wall)), float64(p.peak)/1e6, share)
+	}
+	fmt.Fprintln(out)
+}
+
+func median(of []time.Duration) time.Duration {
+	sorted, n := slices.Sorted(slices.Values(of)), len(of)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+func mean(of []time.Duration) (sum time.Duration) {
+	for _, d := range of {
+		sum += d
+	}
+	return sum / time.Duration(len(of))
+}
+
+// milliseconds shows two or three digits, because no more agree between two runs.
+func milliseconds(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return fmt.Sprintf("%.2g ms", d.Seconds()*1000)
+	}
+	return fmt.Sprintf("%.0f ms", d.Seconds()*1000)
+}
+
+// ratio shows a small part as a fraction, such as 1/25.
+func ratio(part, whole time.Duration) string {
+	if part < whole {
+		return fmt.Sprintf("1/%.0f", whole.Seconds()/part.Seconds())
+	}
+	return fmt.Sprintf("%.3g", part.Seconds()/whole.Seconds())
+}

@@ -2,78 +2,175 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
+
+	"magpipe_exporter/internal/acceptance/process"
 )
 
-// peer is a program that is compared, and what was measured of it.
-type peer struct {
-	name       string
-	path       string
-	args       []string
-	page       string // where it serves
-	compressed bool   // whether the answer may be, as Prometheus asks for
+// program is one of the programs that are compared, and what was measured of it.
+type program struct {
+	name     string
+	command  []string
+	path     string // of its metrics
+	encoding string // that scrapes accept
 
-	program  program
-	cpu      []time.Duration
-	wall     []time.Duration
-	spent    time.Duration // CPU by the end of the last scrape
-	first    answer        // of the same turn as everybody's
-	last     answer
-	requests int // that the last scrape cost the account
-	peak     int // bytes resident at most
+	process  *process.Process
+	samples  map[string]float64 // of batches, read before the first round
+	scrapes  int
+	cpu      []time.Duration // of each scrape after the warm-up
+	wall     []time.Duration // likewise
+	spent    time.Duration   // CPU time until the end of the last scrape
+	requests int64           // caused by the last scrape
+	peak     int             // resident memory in bytes
 }
 
-// jsonPeer is json_exporter with one of its configured modules.
-func (s *settings) jsonPeer(name, module string, account *api) *peer {
-	page := "/probe?module=" + module + "&target=" + url.QueryEscape(account.url)
-	return &peer{name: name, path: s.jsonExporter, page: page, compressed: true, args: []string{
-		"--web.listen-address=127.0.0.1:0", "--config.file=" + s.config,
+// jsonExporter is json_exporter with a module of its configuration.
+func jsonExporter(name, apiURL, module string) *program {
+	path := "/probe?module=" + module + "&target=" + url.QueryEscape(apiURL)
+	return &program{name: name, path: path, encoding: "gzip", command: []string{
+		"dist/json_exporter", "--web.listen-address=127.0.0.1:0", "--config.file=tools/compare/json_exporter/config.yml",
 	}}
 }
 
-// scriptPeer is what one would write instead.
-func (s *settings) scriptPeer(name string, account *api) *peer {
-	return &peer{name: name, path: s.python, page: "/metrics", compressed: true, args: []string{s.script, account.url}}
+func script(name, apiURL string) *program {
+	return &program{name: name, path: "/metrics", encoding: "gzip", command: []string{"python3", "tools/compare/script.py", apiURL}}
 }
 
-// ownPeer is this exporter with a budget that is never spent.
-func (s *settings) ownPeer(name string, minRefresh time.Duration, account *api) *peer {
-	return &peer{name: name, path: s.exporter, page: "/metrics", compressed: true, args: []string{
-		"--web.listen-address=127.0.0.1:0", "--api.url=" + account.url, "--collector.min-refresh=" + minRefresh.String(),
-		"--collector.finished-retention=24h", "--collector.max-batches=1000", "--api.page-size=1000",
-		"--api.requests-per-minute=1000000", "--api.requests-per-hour=10000000",
+// exporter is this exporter with a budget that is never spent.
+func exporter(name, apiURL string, minRefresh time.Duration) *program {
+	return &program{name: name, path: "/metrics", encoding: "gzip", command: []string{
+		"./magpipe_exporter", "--web.listen-address=127.0.0.1:0", "--api.url=" + apiURL,
+		"--collector.min-refresh=" + minRefresh.String(), "--collector.finished-retention=24h", "--collector.max-batches=1000",
+		"--api.page-size=1000", "--api.requests-per-minute=1000000", "--api.requests-per-hour=10000000",
 	}}
 }
 
-func (p *peer) start(ctx context.Context) (err error) {
-	if p.program, err = start(ctx, p.path, p.args...); err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
+// start starts the program and reads its samples. Its environment is bare, because GOGC or MAGPIPE_ variables would
+// change the results.
+func (p *program) start(ctx context.Context) (err error) {
+	cmd := exec.CommandContext(ctx, p.command[0], p.command[1:]...) //nolint:gosec // the commands are those above
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "MAGPIPE_API_KEY=" + madeUpKey}
+	if p.process, err = process.Start(cmd); err != nil {
+		return err
+	}
+	page, err := p.scrape(ctx, "identity")
+	if err != nil {
+		return err
+	}
+	if p.samples = batchSamples(page); len(p.samples) == 0 {
+		return errors.New("it serves no batch")
 	}
 	return nil
 }
 
-// measure scrapes once. The CPU of a scrape is all that was used since the end of the one before, so that what a
-// garbage collector does later is not lost.
-func (p *peer) measure(ctx context.Context) error {
-	began := time.Now()
-	answer, err := scrape(ctx, "http://"+p.program.Address+p.page, p.compressed)
-	took := time.Since(began)
+// warmUp is how many scrapes do not count. After them, the exporter knows where the list ends.
+const warmUp = 2
+
+// measure scrapes once. CPU time counts from the end of the previous scrape, so that a late garbage collection is
+// included. It fails if the program logs a warning or an error, because its costs would mean nothing.
+func (p *program) measure(ctx context.Context, requests *atomic.Int64) error {
+	before, began := requests.Load(), time.Now()
+	if _, err := p.scrape(ctx, p.encoding); err != nil {
+		return err
+	}
+	wall := time.Since(began)
+	spent, err := cpuTime(p.process.ID())
 	if err != nil {
-		return fmt.Errorf("%s: %w; its log ends: %s", p.name, err, p.program.LogEnd(10))
+		return err
 	}
-	spent, err := p.program.cpu()
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
+	if p.scrapes++; p.scrapes > warmUp {
+		p.cpu, p.wall = append(p.cpu, spent-p.spent), append(p.wall, wall)
 	}
-	p.wall, p.cpu = append(p.wall, took), append(p.cpu, spent-p.spent)
-	if p.first.body == nil {
-		p.first = answer
+	p.spent, p.requests = spent, requests.Load()-before
+	if complaints := p.process.Complaints(); len(complaints) > 0 {
+		return fmt.Errorf("it logs %.300s", complaints[0])
 	}
-	p.last, p.spent = answer, spent
-	return nil
+	p.peak, err = peakMemory(p.process.ID())
+	return err
 }
 
-// forget drops what the rounds so far have measured.
-func (p *peer) forget() { p.wall, p.cpu = nil, nil }
+func (p *program) scrape(ctx context.Context, encoding string) (page string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.process.Address+p.path, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Accept", "text/plain;version=0.0.4")
+	request.Header.Set("Accept-Encoding", encoding) // if set here, the client does not decompress
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", fmt.Errorf("%w; its log ends with: %s", err, p.process.LogEnd(10))
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %.200s", response.Status, body)
+	}
+	return string(body), err
+}
+
+// batchSamples returns the value of each series that has a batch_id. All programs sort labels, so that a series is
+// written in the same way by all of them.
+func batchSamples(page string) map[string]float64 {
+	samples := make(map[string]float64)
+	for line := range strings.Lines(page) {
+		end := strings.LastIndexByte(line, ' ')
+		value, err := strconv.ParseFloat(strings.TrimSpace(line[end+1:]), 64)
+		if err == nil && strings.Contains(line, `batch_id="`) {
+			samples[line[:end]] = value
+		}
+	}
+	return samples
+}
+
+// shared counts the samples that another program has with the same value.
+func (p *program) shared(other *program) (n int) {
+	for series, value := range p.samples {
+		if same, ok := other.samples[series]; ok && same == value {
+			n++
+		}
+	}
+	return n
+}
+
+// cpuTime is how long the threads of a process have run. It reads schedstat, which has nanoseconds; stat has only ticks.
+func cpuTime(pid int) (total time.Duration, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(threads) == 0 {
+		return 0, fmt.Errorf("process %d has no schedstat", pid)
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil {
+			continue // the thread has just ended
+		}
+		var ran time.Duration
+		if _, err := fmt.Sscan(string(stat), &ran); err != nil {
+			return 0, fmt.Errorf("%s: %w", thread, err)
+		}
+		total += ran
+	}
+	return total, nil
+}
+
+// peakMemory is the most memory that a process has had resident, in bytes.
+func peakMemory(pid int) (bytes int, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	_, err = fmt.Sscan(peak, &bytes)
+	return bytes << 10, err
+}

@@ -1,4 +1,4 @@
-"""Batches of a Magpipe account as Prometheus metrics: what one would write in an afternoon, to compare with.
+"""Shows the batches of a Magpipe account as Prometheus metrics, as somebody would write it in an afternoon.
 
 One list request per scrape. No paging, no budget, no recipients, no call windows, no authentication.
 """
@@ -10,22 +10,15 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 STATUSES = "draft scheduled running paused completed cancelled failed recurring unknown".split()
-NUMBERS = {
-    "target_recipients": "total_recipients",
-    "reported_completed_recipients": "completed_count",
-    "reported_failed_recipients": "failed_count",
-    "max_concurrency": "max_concurrency",
-    "reserved_concurrency": "reserved_concurrency",
-}
+NUMBERS = {"target_recipients": "total_recipients", "reported_completed_recipients": "completed_count",
+           "reported_failed_recipients": "failed_count", "max_concurrency": "max_concurrency",
+           "reserved_concurrency": "reserved_concurrency"}
 TIMES = ["created", "scheduled", "started", "updated", "completed"]
 
 
 def read(url):
-    request = urllib.request.Request(
-        url,
-        data=json.dumps({"action": "list", "limit": 1000, "offset": 0}).encode(),
-        headers={"Authorization": "Bearer " + os.environ["MAGPIPE_API_KEY"], "Content-Type": "application/json"},
-    )
+    request = urllib.request.Request(url, json.dumps({"action": "list", "limit": 1000, "offset": 0}).encode(), {
+        "Authorization": "Bearer " + os.environ["MAGPIPE_API_KEY"], "Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=20) as response:
         return json.load(response)["batches"]
 
@@ -56,10 +49,7 @@ def page(batches):
             if b[time + "_at"]:
                 seconds = datetime.fromisoformat(b[time + "_at"]).timestamp()
                 add(f"magpipe_batch_{time}_timestamp_seconds", seconds, batch_id=this)
-    lines = []
-    for name, samples in families.items():
-        lines += [f"# TYPE {name} gauge", *samples]
-    return "\n".join(lines) + "\n"
+    return "".join(f"# TYPE {name} gauge\n" + "\n".join(samples) + "\n" for name, samples in families.items())
 
 
 class Handler(BaseHTTPRequestHandler):
