@@ -29,6 +29,7 @@ import (
 // readAtOnce has each refresh read everything.
 func readAtOnce(s *settings) {
 	withoutLimits(s)
+	withoutLog(s)
 	s.collector.MinRefresh, s.collector.MaxBatches = 0, 1<<20
 }
 

@@ -169,7 +169,7 @@ func (c cell) measure(t *testing.T) (m measurement) {
 		for batch, read := range m.read(c.running) {
 			w.has(w.page(), refreshedAt(batch, read))
 		}
-	}, withPageCap(c.pageCap))
+	}, withPageCap(c.pageCap), withoutLog)
 	return m
 }
 

@@ -53,7 +53,7 @@ const (
 // page. It fails unless Prometheus takes the page, which is of bounded size.
 func scrapeOnce(t *testing.T, api answers) map[string]float64 {
 	t.Helper()
-	w := newWorld(t, withoutLimits, withTransport(func(*simulator.Account) http.RoundTripper { return api }),
+	w := newWorld(t, withoutLimits, withoutLog, withTransport(func(*simulator.Account) http.RoundTripper { return api }),
 		withConfig(func(c *collector.Config) { c.MaxBatches = fuzzedBatches }))
 	w.start()
 	return parsePage(t, w.scrape())

@@ -137,6 +137,7 @@ func TestTheFirstWalkOfALargeAccountIsNotCountedAsDeferred(t *testing.T) {
 type brokenPages struct {
 	http.RoundTripper     // to the account
 	from              int // 0: no page fails
+	failed            int // requests
 }
 
 func (b *brokenPages) before(a *simulator.Account) http.RoundTripper {
@@ -154,6 +155,7 @@ func (b *brokenPages) RoundTrip(r *http.Request) (*http.Response, error) {
 	if b.from == 0 || asked.Offset < b.from {
 		return b.RoundTripper.RoundTrip(r)
 	}
+	b.failed++
 	return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
 
@@ -182,6 +184,57 @@ func TestALaterPageThatKeepsFailingRemovesWhatRestsOnIt(t *testing.T) {
 			}, withPageCap(10), withTransport(broken.before))
 		})
 	}
+}
+
+func TestAWalkWhosePageFailsThreeTimesInARowBeginsAnew(t *testing.T) {
+	broken := &brokenPages{}
+	inWorld(t, large, func(w *world) {
+		w.has(w.scrapeFor(5*time.Minute), `magpipe_batches{status="draft"} 95`)
+		broken.from = 50
+		for range 100 {
+			if w.refreshFor(scrapeInterval); broken.failed > 0 {
+				break
+			}
+		}
+		for i := range 60 { // so that the page is past the end, which the service may answer with an error
+			w.account.Delete(fmt.Sprint("draft", i))
+		}
+		w.has(w.scrapeFor(20*time.Minute), "magpipe_up 1", `magpipe_batches{status="draft"} 35`)
+		if broken.failed != 3 {
+			t.Errorf("the page was asked for %d times, want 3", broken.failed)
+		}
+	}, withPageCap(10), withTransport(broken.before))
+}
+
+func TestBeforeTheFirstWalkEndsTheExporterIsUpFromTheFirstGoodPageOn(t *testing.T) {
+	inWorld(t, large, func(w *world) {
+		w.has(w.page(), "magpipe_up 0")
+		w.has(w.scrape(), "magpipe_up 1", "!magpipe_batches{")
+		for range 4 * 10 {
+			w.has(w.scrapeAfter(scrapeInterval), "magpipe_up 1")
+		}
+		w.has(w.page(), `magpipe_batches{status="draft"} 95`)
+	}, withPageCap(10), withLimits(50, 250))
+}
+
+func TestBeforeTheFirstWalkEndsTheExporterIsDownWhileAPageFails(t *testing.T) {
+	broken := &brokenPages{from: 30}
+	inWorld(t, large, func(w *world) {
+		for range 4 * 20 {
+			w.has(w.scrapeAfter(scrapeInterval), "magpipe_up 0")
+		}
+		if broken.failed < 6 {
+			t.Errorf("the page was asked for %d times, want at least two walks", broken.failed)
+		}
+		broken.from = 0
+		if took := w.scrapeUntilShown(time.Hour, "magpipe_up 1"); took > 5*time.Minute {
+			t.Errorf("up %v after the page could be read again", took)
+		}
+		for range 4 * 20 {
+			w.has(w.scrapeAfter(scrapeInterval), "magpipe_up 1")
+		}
+		w.has(w.page(), `magpipe_batches{status="draft"} 95`)
+	}, withPageCap(10), withTransport(broken.before))
 }
 
 // tied fills an account with drafts that were created at the same moment, so that
@@ -247,12 +300,12 @@ func TestATruncatedFilterCausesNoNeedlessGets(t *testing.T) {
 	}, withPageCap(10))
 }
 
-// TestEachChangeIsNoticedWithinItsBound tests the bounds that the README states,
-// on busy accounts where a round of reads takes seven minutes.
+// TestEachChangeIsNoticedWithinItsBound tests the documented bounds on busy
+// accounts, where a round of reads takes seven minutes.
 func TestEachChangeIsNoticedWithinItsBound(t *testing.T) {
 	const (
-		list = 157*time.Second + 2*scrapeInterval // the list's guaranteed share, and a get after that
-		page = 32 * time.Second                   // the share of a long walk
+		perList = 157 * time.Second // the list's guaranteed share
+		perPage = 32 * time.Second  // the share of a long walk
 	)
 	for _, account := range []struct {
 		name  string
@@ -261,9 +314,9 @@ func TestEachChangeIsNoticedWithinItsBound(t *testing.T) {
 		for _, change := range changes() {
 			t.Run(account.name+", a batch "+change.name, func(t *testing.T) {
 				t.Parallel()
-				bound, byFilter := list, account.pages > 1
+				bound, byFilter := perList+2*scrapeInterval, account.pages > 1
 				if account.pages > 1 && change.walks > 0 {
-					bound, byFilter = time.Duration(change.walks*account.pages)*page+2*scrapeInterval, false
+					bound, byFilter = time.Duration(change.walks*account.pages)*perPage+2*scrapeInterval, false
 				}
 				inWorld(t, func(a *simulator.Account) {
 					for i := range (account.pages - 1) * 58 {
@@ -342,9 +395,8 @@ func TestAListThatFailedIsReadAgainSoonHoweverManyBatchesWait(t *testing.T) {
 	}, func(w *world) {
 		w.refreshFor(20 * time.Minute)
 		w.account.Inject(simulator.Fault{Action: "list", Status: 503, Times: 1})
-		for w.scrapeAfter(15 * time.Second); !strings.Contains(w.page(), "\nmagpipe_up 0\n"); w.scrapeAfter(15 * time.Second) {
-			continue // the list is not due yet
-		}
-		w.has(w.scrapeFor(time.Minute), "magpipe_up 1") // two pages, for batches of one age are no proof of the end
+		w.scrapeUntilShown(5*time.Minute, "magpipe_up 0")
+		w.has(w.page(), "magpipe_up 0")
+		w.has(w.scrapeFor(time.Minute), "magpipe_up 1") // two pages: batches of one age prove no end
 	})
 }

@@ -64,14 +64,14 @@ func newNetwork(api http.Handler) *network {
 // close closes the network once the exporter has ended. It fails if the exporter
 // has left a connection open; the bubble of the fake clock fails if a goroutine
 // is left.
-func (n *network) close(t testing.TB) {
-	t.Helper()
+func (n *network) close(tb testing.TB) {
+	tb.Helper()
 	synctest.Wait()
 	if open := n.listener.count(0); open != 0 {
-		t.Errorf("%d connections are open after the end", open)
+		tb.Errorf("%d connections are open after the end", open)
 	}
 	if err := n.server.Close(); err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 }
 
@@ -226,7 +226,7 @@ func (l *memoryListener) Close() error {
 	return nil
 }
 
-// Addr is of no use.
+// Addr returns an address that nobody needs.
 func (l *memoryListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // clientConn is the client's end of a connection. If the server closes it, the

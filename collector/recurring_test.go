@@ -106,6 +106,24 @@ func TestRunsAreGoneWithTheirRecurringBatch(t *testing.T) {
 	})
 }
 
+func TestRunsAreNotListedOnceTheirRecurringBatchIsNotFound(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		addDaily(a)
+		a.Add(simulator.Campaign{ID: "run", Parent: "daily", Status: "paused", Recipients: 1})
+		a.Add(simulator.Campaign{ID: "no-id", Status: "draft"})
+		a.Set("no-id", "id", nil) // so that only two 404s prove that a batch is gone
+	}, func(w *world) {
+		w.scrape()
+		w.account.Delete("daily")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batches{status="recurring"} 1`, `magpipe_runs{status="paused"} 1`)
+		lists := w.requests("list_runs")
+		w.has(w.scrapeAfter(15*time.Second), `magpipe_batches{status="recurring"} 0`, `magpipe_runs{status="paused"} 0`)
+		if got := w.requests("list_runs"); got != lists {
+			t.Errorf("the runs were listed %d times after the batch was not found", got-lists)
+		}
+	}, withConfig(func(c *collector.Config) { c.API.Concurrency = 1 })) // the get is answered before the list is sent
+}
+
 func TestRunsThatCannotBeReadAreGoneAfterMaxStaleness(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		addDaily(a)
@@ -229,6 +247,17 @@ func TestARunThatRanAgainAfterItsRetentionCountsItsCalls(t *testing.T) {
 		if gets := w.gets("r"); gets > 4 {
 			t.Errorf("%d gets of the run, want at most 4", gets)
 		}
+	})
+}
+
+func TestAPausedRunThatGoesOnIsSeenAtTheNextScrape(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		addDaily(a)
+		a.Add(simulator.Campaign{ID: "run", Parent: "daily", Status: "paused", Recipients: 1})
+	}, func(w *world) {
+		w.has(w.scrapeFor(5*time.Minute), `magpipe_runs{status="paused"} 1`)
+		w.account.Resume("run")
+		w.has(w.scrapeAfter(scrapeInterval), `magpipe_runs{status="running"} 1`, `magpipe_batch_status{batch_id="run",status="running"} 1`)
 	})
 }
 

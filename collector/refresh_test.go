@@ -140,6 +140,47 @@ func TestAnEmptyAccountIsReadyAsSoonAsItsListCanBeRead(t *testing.T) {
 	})
 }
 
+func TestAScrapeWaitsForARequestThatWasInFlightWhenItCame(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "slow")
+		a.Inject(simulator.Fault{Action: "get", Latency: 3 * time.Second})
+	}, func(w *world) {
+		w.collector.Begin()
+		time.Sleep(time.Second)
+		if took := w.refreshWithin(scrapeTimeout); took != 2*time.Second {
+			t.Errorf("the scrape took %v, want the 2 s until the answer", took)
+		}
+		w.has(w.page(), `magpipe_batch_attempted_recipients{batch_id="slow"} 4`)
+		if got := w.requests("get"); got != 1 {
+			t.Errorf("%d gets, want 1", got)
+		}
+	})
+}
+
+func TestAScrapeDoesNotWaitForARequestThatALaterScrapeCaused(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		reminders(a, "slow")
+		reminders(a, "other")
+	}, func(w *world) {
+		w.scrape()
+		w.account.Inject(simulator.Fault{Action: "get", BatchID: "slow", Latency: 15 * time.Second, Times: 1})
+		time.Sleep(15 * time.Second)
+		began := time.Now()
+		first := w.collector.Begin()
+		time.Sleep(11 * time.Second) // the other batch is due again
+		w.account.Inject(simulator.Fault{Action: "get", BatchID: "other", Latency: 8 * time.Second})
+		second := w.collector.Begin()
+		<-first
+		if took := time.Since(began); took != 15*time.Second {
+			t.Errorf("the first scrape took %v, want 15 s, as the slow batch", took)
+		}
+		<-second
+		if took := time.Since(began); took != 19*time.Second {
+			t.Errorf("the second scrape ended after %v, want 19 s, as the other batch", took)
+		}
+	})
+}
+
 func TestAScrapeDoesNotWaitForARequestThatAnotherHasGivenUp(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		reminders(a, "hung")
@@ -186,6 +227,25 @@ func TestTheExporterIsReadyOnceAPageOfTheListWasRead(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestUnreadCountsTheRunningBatchesWithSeriesThatHaveNotBeenRead(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "scheduled", Status: "scheduled", Recipients: 1})
+		for i, id := range []string{"without series", "read", "failing", "failing too"} {
+			a.Add(simulator.Campaign{ID: id, Recipients: 1, CreatedAt: at(0, i, 0)})
+		}
+	}, func(w *world) {
+		mend := w.account.Inject(simulator.Fault{Action: "get", BatchID: "failing", Status: 500})
+		w.account.Inject(simulator.Fault{Action: "get", BatchID: "failing too", Status: 500})
+		for _, want := range []int{2, 1} {
+			w.scrapeAfter(15 * time.Second)
+			if got := w.collector.Unread(); got != want {
+				t.Errorf("%d batches are unread, want %d", got, want)
+			}
+			mend()
+		}
+	}, withConfig(func(c *collector.Config) { c.MaxBatches = 3 }))
 }
 
 func TestFailingReadsKeepTheLastValuesUntilMaxStaleness(t *testing.T) {
@@ -250,6 +310,22 @@ func TestAGetThatKeepsFailingBacksOffToTenMinutesAndIsLoggedWhenThatBeginsAndEnd
 		w.has(w.scrapeFor(11*time.Minute), `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
 		if lines := strings.Count(w.logged.String(), "action=get"); lines != 2 {
 			t.Errorf("%d lines about gets, want one when they begin to fail and one when they succeed again:\n%s", lines, &w.logged)
+		}
+	})
+}
+
+func TestAGetThatSucceededBacksOffAnew(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		mend := w.account.Inject(simulator.Fault{Action: "get", Status: 500})
+		w.refreshFor(time.Hour)
+		mend()
+		w.has(w.scrapeFor(11*time.Minute), `magpipe_batch_attempted_recipients{batch_id="a"} 4`)
+		w.account.Inject(simulator.Fault{Action: "get", Status: 500})
+		gets := w.gets("a")
+		w.refreshFor(2 * time.Minute)
+		if got := w.gets("a") - gets; got < 3 || got > 5 {
+			t.Errorf("%d gets in the two minutes after the first failure, want about four", got)
 		}
 	})
 }

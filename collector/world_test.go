@@ -52,6 +52,7 @@ type settings struct {
 	limits    apiclient.Limits // of the exporter's budget
 	url       string
 	transport func(*simulator.Account) http.RoundTripper // returns nil for the exporter's own
+	silent    bool                                       // the exporter has no logger
 }
 
 // setting changes the default settings.
@@ -79,9 +80,11 @@ func withPageCap(rows int) setting {
 	return withAccount(func(o *simulator.Options) { o.PageCap = rows })
 }
 
+func withoutLog(s *settings) { s.silent = true }
+
 // withTransport sends requests another way than straight to the account.
-func withTransport(make func(*simulator.Account) http.RoundTripper) setting {
-	return func(s *settings) { s.transport = make }
+func withTransport(transport func(*simulator.Account) http.RoundTripper) setting {
+	return func(s *settings) { s.transport = transport }
 }
 
 // withServer sends requests to a server over sockets.
@@ -139,7 +142,9 @@ func (w *world) start() {
 	}
 	w.budget = apiclient.NewBudget(w.settings.limits)
 	cfg.API.Budget, cfg.API.Transport = w.budget, w.transport
-	cfg.Logger = log.NewLogfmtLogger(&w.logged)
+	if !w.settings.silent {
+		cfg.Logger = log.NewLogfmtLogger(&w.logged)
+	}
 	w.collector, w.handler = collector.New(cfg), nil
 	w.Cleanup(w.collector.Close)
 	w.registry = prometheus.NewPedanticRegistry()
