@@ -123,10 +123,16 @@ func (c cell) round() int {
 	return c.pages() + c.running
 }
 
-// oldest is how old the recipients of a running batch may be.
+// oldest is how old the recipients may be of a running batch that shows no
+// change, as all in the grid: it is read in turn, with what the list, once a
+// minute, and a long walk leave of the budget.
 func (c cell) oldest() time.Duration {
 	refill := apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500}).Refill()
-	return max(10*time.Second+c.interval, time.Duration(float64(c.round())/refill*float64(time.Second)))
+	lists := float64(c.round()-c.running) / 60
+	if c.longWalk() {
+		lists += refill / 4
+	}
+	return max(10*time.Second+c.interval, time.Duration(float64(c.running)/(refill-lists)*float64(time.Second)))
 }
 
 // measurement is what playing a cell gave.

@@ -80,6 +80,8 @@ func metrics(names bool) []metric {
 			}},
 		{name: "magpipe_batch_refreshed_timestamp_seconds", kind: gauge, help: "When the batch's recipients shown here were read.",
 			recipients: func(r *recipientStats, emit emit) { emitTime(r.readAt, emit) }},
+		{name: "magpipe_batch_outdated_since_timestamp_seconds", kind: gauge, help: "Since when a read of the batch's row has told that its recipients shown here have changed; absent while none has.",
+			batch: func(b *trackedBatch, emit emit) { emitTime(b.outdatedSince, emit) }},
 		{name: "magpipe_batch_recipients", kind: gauge, help: "Recipients by status; those that the API did not hand out are unknown.", labels: []string{"status"},
 			recipients: func(r *recipientStats, emit emit) {
 				for _, status := range apiclient.RecipientStatuses() {
@@ -104,6 +106,18 @@ func metrics(names bool) []metric {
 			batch: func(b *trackedBatch, emit emit) {
 				if !b.row.Window.Unknown {
 					emit(zeroOrOne(b.row.Window.Open(b.now)))
+				}
+			}},
+		{name: "magpipe_batch_call_window_opened_timestamp_seconds", kind: gauge, help: "Since when the call window that is open now has been open; absent while it is closed, and when it was always open.",
+			batch: func(b *trackedBatch, emit emit) {
+				if !b.row.Window.Unknown {
+					emitTime(b.row.Window.Opened(b.now), emit)
+				}
+			}},
+		{name: "magpipe_batch_call_window_opens_timestamp_seconds", kind: gauge, help: "When the call window that is closed now opens next; absent while it is open, and when it never opens.",
+			batch: func(b *trackedBatch, emit emit) {
+				if !b.row.Window.Unknown {
+					emitTime(b.row.Window.Opens(b.now), emit)
 				}
 			}},
 		{name: "magpipe_batch_call_window_closes_timestamp_seconds", kind: gauge, help: "When the call window that is open now closes; absent while it is closed, and when it never closes.",

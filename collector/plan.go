@@ -22,16 +22,18 @@ type candidate struct {
 	asked   time.Time // when it was sent last, good or not; zero: never
 	due     time.Time // when it may be sent again; zero: at once
 	created time.Time // of its batch
+	turn    bool      // it shows no change, and is sent because it is its turn
 }
 
-// urgency is why a request is sent before others, whatever their age.
+// urgency is why a request is sent before others, however long these have waited.
 type urgency int
 
 const (
-	guaranteed urgency = iota // a share of the budget that details must not eat up
+	guaranteed urgency = iota // a share of the budget that others must not eat up
 	unknown                   // nothing is known yet of a batch, or of some of its runs
 	stopped                   // the last calls of a batch have yet to be read
-	byAge                     // all others
+	outdated                  // a batch's row tells that calls ended since its recipients were read; or it is a listing, which would tell
+	inTurn                    // all others: what shows no change, but may have changed
 	spare                     // sent only if nobody else wants the budget
 )
 
@@ -41,6 +43,7 @@ const (
 	failingShare = 1. / 4  // the same while it cannot be read: magpipe_up waits for it
 	walkShare    = 1. / 4  // guaranteed to the pages of a long walk, and no more than this
 	runsShare    = 1. / 10 // guaranteed to the runs of all recurring batches that have some
+	turnShare    = 1. / 10 // guaranteed to running batches that show no change, so that a call that hangs is found
 )
 
 const (
@@ -51,22 +54,44 @@ const (
 	longestRest = 10 * time.Minute
 	// longestFinalRest is the same for a batch without series, of which only the last calls are wanted.
 	longestFinalRest = time.Hour
+	// listRest is how long the list leaves the budget to what shows no change.
+	listRest = time.Minute
+	// idleBatchRest is how long a running batch that cannot call rests while its row does not change.
+	idleBatchRest = time.Hour
 )
 
 // plan returns what is due for scrapes that came up to now, in the order in
-// which it is sent: by urgency, then the one asked for longest ago, then the
-// newest batch. What was asked for since then is not due again.
+// which it is sent: by urgency, then what was sent longest ago, then the newest
+// batch. What was sent since then is not due again.
 func plan(s *store, now time.Time) []candidate {
 	due := slices.DeleteFunc(candidates(s, now), func(c candidate) bool {
 		return !c.asked.IsZero() && (!c.asked.Before(now) || c.due.After(now))
 	})
-	slices.SortStableFunc(due, func(a, b candidate) int {
-		return cmp.Or(
-			cmp.Compare(a.urgency, b.urgency), a.asked.Compare(b.asked),
-			b.created.Compare(a.created), cmp.Compare(a.id, b.id),
-		)
-	})
+	slices.SortFunc(due, compareCandidates)
+	turn := slices.IndexFunc(due, func(c candidate) bool { return c.turn })
+	other := slices.IndexFunc(due, func(c candidate) bool { return c.urgency == outdated })
+	if turn >= 0 && (other < 0 || due[turn].asked.Before(due[other].asked)) && now.Sub(s.lastInTurn) >= turnPeriod(s) {
+		due[turn].urgency = guaranteed
+		slices.SortFunc(due, compareCandidates)
+	}
 	return due
+}
+
+// turnPeriod is the time in which one running batch that shows no change is
+// guaranteed to be read, if it was read longer ago than any that does.
+func turnPeriod(s *store) time.Duration {
+	share := turnShare
+	if s.listings.all.long() {
+		share *= 1 - walkShare
+	}
+	return timeFor(1, share*s.cfg.API.Budget.Refill())
+}
+
+func compareCandidates(a, b candidate) int {
+	return cmp.Or(
+		cmp.Compare(a.urgency, b.urgency), a.asked.Compare(b.asked),
+		b.created.Compare(a.created), cmp.Compare(a.id, b.id),
+	)
 }
 
 // candidates are all requests that may be worth sending, now or later.
@@ -122,15 +147,20 @@ func listCandidates(s *store, now time.Time) []candidate {
 	return []candidate{filter}
 }
 
-// listCandidate is ordered by age, and guaranteed its share of the budget.
+// listCandidate takes its turn among what the last list told to be outdated: until
+// that is read, another list would tell nothing that helps. It is guaranteed its
+// share of the budget.
 func listCandidate(s *store, r request, now time.Time) candidate {
 	l, share := s.listings.of(r), listShare
 	if s.listings.failure() != nil {
 		share = failingShare
 	}
-	c := candidate{request: r, urgency: byAge, asked: l.askedAt, due: l.askedAt.Add(s.cfg.MinRefresh)}
+	c := candidate{request: r, urgency: inTurn, asked: l.askedAt, due: l.askedAt.Add(s.cfg.MinRefresh)}
 	if l.walk != nil && !l.resuming {
 		c.asked, c.due = time.Time{}, time.Time{} // the rest of a walk is due at once
+	}
+	if now.Sub(l.askedAt) >= listRest {
+		c.urgency = outdated
 	}
 	if c.asked.IsZero() || now.Sub(l.askedAt) >= timeFor(float64(max(1, l.pages)), share*s.cfg.API.Budget.Refill()) {
 		c.urgency = guaranteed
@@ -159,15 +189,20 @@ func getCandidate(s *store, b *batch, now time.Time) candidate {
 		most = longestFinalRest
 	}
 	c := candidate{
-		request: request{action: apiclient.ActionGet, id: b.row.ID},
-		urgency: byAge, asked: b.askedAt, due: b.askedAt.Add(backOff(s.cfg.MinRefresh, most, b.failures)), created: b.row.CreatedAt,
+		request: request{action: apiclient.ActionGet, id: b.row.ID}, urgency: inTurn,
+		asked: b.askedAt, due: b.askedAt.Add(backOff(s.cfg.MinRefresh, most, b.failures)), created: b.row.CreatedAt,
 	}
 	switch {
-	case b.askedAt.IsZero():
+	case b.stats == nil && b.failures == 0:
 		c.urgency = unknown
 	case b.getPending && (!b.askedAt.After(b.stoppedAt) || b.notFound == 1): // a second 404 proves that it is gone
 		c.urgency = stopped
+	case !b.outdatedSince.IsZero():
+		c.urgency = outdated
+	case b.row.Status == apiclient.BatchRunning && b.failures == 0 && b.stats != nil && !b.getPending:
+		c.due = later(c.due, mayCallFrom(b, s.cfg.WindowZone))
 	}
+	c.turn = c.urgency == inTurn
 	return c
 }
 
@@ -183,12 +218,30 @@ func runsTurn(s *store, now time.Time) time.Duration {
 	return max(s.cfg.MinRefresh, timeFor(float64(n), runsShare*s.cfg.API.Budget.Refill()))
 }
 
+// mayCallFrom is when a batch that showed no change since it was read may have
+// called: at once, unless it could not call then, for its window was closed or
+// nobody was left to be called. Then it may once its window has opened, or after
+// an hour.
+func mayCallFrom(b *batch, zone *time.Location) time.Time {
+	if b.stats.active > 0 {
+		return time.Time{}
+	}
+	rested := b.stats.readAt.Add(idleBatchRest)
+	if b.stats.counts[apiclient.RecipientPending]+b.stats.counts[apiclient.RecipientUnknown] == 0 {
+		return rested
+	}
+	if read := b.stats.readAt.In(zone); !b.row.Window.Unknown && !b.row.Window.Open(read) {
+		return earlier(rested, b.row.Window.Opens(read))
+	}
+	return time.Time{}
+}
+
 // runsCandidate reads the runs of a recurring batch. A run that is run again
 // moves nothing but its own row, so recurring batches with runs are looked at in
 // turn, whatever else waits.
 func runsCandidate(s *store, b *batch, now time.Time, turn time.Duration) candidate {
 	l, least := s.listings.runs[b.row.ID], s.cfg.MinRefresh
-	c := candidate{request: request{action: apiclient.ActionListRuns, id: b.row.ID}, urgency: byAge, created: b.row.CreatedAt}
+	c := candidate{request: request{action: apiclient.ActionListRuns, id: b.row.ID}, urgency: outdated, created: b.row.CreatedAt}
 	if l == nil || (l.walk != nil && !l.resuming) || (l.failures == 0 && l.spawned != b.row.RecurrenceRuns) {
 		c.urgency = unknown
 		return c

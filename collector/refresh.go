@@ -145,6 +145,9 @@ func (r *refresh) send(next candidate) bool {
 		return false
 	}
 	now := time.Now()
+	if next.turn {
+		r.c.store.lastInTurn = now
+	}
 	r.inFlight[next.request] = &flight{sent: now, due: next.due, cause: r.newest}
 	exchange := r.prepare(next.request, now)
 	r.c.requests.Go(func() {

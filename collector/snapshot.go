@@ -32,8 +32,10 @@ type snapshot struct {
 type trackedBatch struct {
 	id         *dto.LabelPair
 	row        *apiclient.Batch
-	recipients *recipientStats // nil: none to show
 	now        time.Time       // in the zone of call windows
+	recipients *recipientStats // nil: none to show
+
+	outdatedSince time.Time // when a row was read first that tells that recipients have changed; zero: none has
 }
 
 // Gather returns what is known now, sorted as a registry sorts it. Nobody may
@@ -79,7 +81,7 @@ func newSnapshot(s *store, c *catalogue, now time.Time) *snapshot {
 		}
 		shown := trackedBatch{id: newLabelPair(batchID, b.row.ID), row: &b.row, now: now.In(s.cfg.WindowZone)}
 		if b.stats != nil && !isTemplate(&b.row) && made.holds(b.recipientsHoldUntil(s.cfg.MaxStaleness), now) {
-			shown.recipients = b.stats
+			shown.recipients, shown.outdatedSince = b.stats, b.outdatedSince
 		}
 		made.tracked = append(made.tracked, shown)
 	}

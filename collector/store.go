@@ -26,6 +26,8 @@ type store struct {
 	batches  map[string]*batch
 	listings listings
 	version  uint64 // raised with every change
+
+	lastInTurn time.Time // when a batch was read last that showed no change
 }
 
 // batch is what is known of one batch or run.
@@ -45,7 +47,10 @@ type batch struct {
 	failure  error     // of the last of them
 	notFound int       // gets in a row that were answered 404
 	stats    *recipientStats
-	ledger   *ledger // nil until read
+
+	outdatedSince time.Time // when a row was read first that tells that stats are outdated; zero: none has
+
+	ledger *ledger // nil until read
 
 	countedUntil time.Time   // from when on calls count if the ledger was dropped
 	countedRow   fingerprint // of its row, when its ledger was dropped
@@ -178,6 +183,9 @@ func (s *store) update(row apiclient.Batch, sent time.Time, listed bool) apiclie
 		s.changed(b, &row)
 	}
 	b.row, b.rowAt, b.misses, b.gone = row, sent, 0, false
+	if b.stats != nil && b.outdatedSince.IsZero() && b.stats.row != fingerprintOf(&row) {
+		b.outdatedSince = sent
+	}
 	if listed || row.ParentID != "" {
 		b.listedAt = sent
 	}
@@ -250,7 +258,7 @@ func (s *store) recordGet(row apiclient.Batch, reader *recipientReader, sent tim
 		b.getPending = false
 	}
 	stats.readAtAPI = s.clock.toAPI(sent)
-	b.failures, b.failure, b.notFound, b.stats = 0, nil, 0, stats
+	b.failures, b.failure, b.notFound, b.stats, b.outdatedSince = 0, nil, 0, stats, time.Time{}
 	if s.clock.disputed() {
 		b.getPending = true // it is read again once it is settled from when on calls count
 		return
@@ -385,5 +393,5 @@ func (b *batch) dropLedger() {
 		b.countedUntil = b.ledger.countedUntil(b.stats.readAtAPI.Add(clockTolerance))
 		b.countedRow = fingerprintOf(&b.row)
 	}
-	b.ledger, b.stats = nil, nil
+	b.ledger, b.stats, b.outdatedSince = nil, nil, time.Time{}
 }

@@ -11,7 +11,7 @@ import (
 
 // newTestStore is a store that no collector fills.
 func newTestStore(cfg *Config) *store {
-	cfg.API.Budget = apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500})
+	cfg.WindowZone, cfg.API.Budget = time.UTC, apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500})
 	return newStore(cfg, apiclient.New(cfg.API), newCounters(newCatalogue(true)))
 }
 
@@ -19,10 +19,14 @@ func newTestStore(cfg *Config) *store {
 // asked for the recipients of each since.
 func storeWith(ids ...string) (s *store, shown time.Time) {
 	shown = time.Now().Add(-time.Minute)
+	anytime := apiclient.Window{Start: -1, End: -1, Days: apiclient.EveryDay}
 	s = newTestStore(&Config{MaxBatches: 10, MinRefresh: 10 * time.Second, FinishedRetention: time.Hour})
+	s.lastInTurn = time.Now()
 	for _, id := range ids {
-		s.update(apiclient.Batch{ID: id, Status: apiclient.BatchRunning}, shown, true)
+		s.update(apiclient.Batch{ID: id, Status: apiclient.BatchRunning, Window: anytime}, shown, true)
 		s.batches[id].askedAt = shown
+		s.batches[id].stats = &recipientStats{readAt: shown, row: fingerprintOf(&s.batches[id].row)}
+		s.batches[id].stats.counts[apiclient.RecipientPending] = 1
 	}
 	return s, shown
 }
@@ -50,13 +54,13 @@ func TestAnAnswerToAnOlderRequestDoesNotReplaceWhatIsNewer(t *testing.T) {
 func TestABatchThatTheListShowsEndedIsReadFirstUnlessThatFails(t *testing.T) {
 	s, shown := storeWith("left", "runs")
 	s.update(apiclient.Batch{ID: "left", Status: apiclient.BatchCompleted}, shown.Add(time.Second), true)
-	if got := urgencies(s); got["left"] != stopped || got["runs"] != byAge {
+	if got := urgencies(s); got["left"] != stopped || got["runs"] != inTurn {
 		t.Errorf("urgencies %v", got)
 	}
 	s.batches["left"].askedAt = time.Now().Add(-20 * time.Second)
 	s.batches["left"].stoppedAt = time.Now().Add(-30 * time.Second)
 	s.recordGetFailure(s.batches["left"], apiclient.ErrTooLarge)
-	if got := urgencies(s); got["left"] != byAge {
+	if got := urgencies(s); got["left"] != inTurn {
 		t.Errorf("urgencies after a failed get: %v; it must not keep others from being read", got)
 	}
 }

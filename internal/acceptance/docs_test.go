@@ -32,6 +32,9 @@ func TestMetricsPageMatchesTheProgram(t *testing.T) {
 	for name, kind := range contract() {
 		if notInTheDemo(name) {
 			metrics[name] = documented{Type: kind}
+			if strings.HasPrefix(name, "magpipe_batch_") {
+				metrics[name] = documented{Type: kind, Labels: []string{"batch_id"}}
+			}
 		}
 	}
 	maps.DeleteFunc(metrics, func(name string, _ documented) bool { return !strings.HasPrefix(name, "magpipe_") })

@@ -21,7 +21,7 @@ import (
 // What a golden page does not hold: families that depend on the machine, or are
 // there at some times of the day only, and values that depend on the clock.
 var (
-	ofTheMoment = regexp.MustCompile(`^(# (HELP|TYPE) )?(go_|process_|promhttp_|magpipe_batch_call_window_closes|magpipe_exporter_build_info|magpipe_exporter_api_request_duration_seconds)`)
+	ofTheMoment = regexp.MustCompile(`^(# (HELP|TYPE) )?(go_|process_|promhttp_|magpipe_batch_call_window_(?:opened|opens|closes)|magpipe_exporter_build_info|magpipe_exporter_api_request_duration_seconds)`)
 	ofTheClock  = regexp.MustCompile(`^(magpipe_(?:list|batch)_refreshed_timestamp_seconds|magpipe_batch_call_window_open|magpipe_exporter_api_budget_remaining_requests)\b(.*) \S+$`)
 )
 
