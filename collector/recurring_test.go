@@ -297,7 +297,7 @@ func TestARunThatIsRunAgainIsSeenWithinItsBound(t *testing.T) {
 				for _, again := range []struct {
 					ended time.Duration // before it is run again
 					lines []string      // that are to be shown within the bound
-				}{{0, []string{running, recipients}}, {2 * retention, []string{running, recipients}}, {retention / 2, []string{running}}} {
+				}{{0, []string{running, recipients}}, {2 * retention, []string{running, recipients}}, {retention / 2, []string{running, recipients}}} {
 					w.refreshFor(again.ended)
 					w.refreshUntil(func(r simulator.Request) bool { return r.Action == "list_runs" && r.BatchID == "recurring0" })
 					w.account.Rerun("recurring0-ended")

@@ -104,6 +104,10 @@ func (r *refresh) advance() {
 		}
 	}
 	r.plan = unsent
+	if !slices.ContainsFunc(r.waiters, r.holdsUp) {
+		r.countDeferred() // before the scrapes return, which show it
+		r.c.store.sweep(time.Now())
+	}
 	waiting := r.waiters[:0]
 	for _, w := range r.waiters {
 		if r.holdsUp(w) {
@@ -113,10 +117,7 @@ func (r *refresh) advance() {
 		}
 	}
 	clear(r.waiters[len(waiting):])
-	if r.waiters = waiting; len(r.waiters) == 0 {
-		r.countDeferred()
-		r.c.store.sweep(time.Now())
-	}
+	r.waiters = waiting
 }
 
 // holdsUp reports whether a scrape has to wait for a request in flight. One that
@@ -243,9 +244,6 @@ func (r *refresh) recordPage(req request, walk *apiclient.Walk, rows []apiclient
 
 func (r *refresh) recordGet(reader *recipientReader, row apiclient.Batch, sent time.Time, err error) {
 	b, req := r.c.store.batches[reader.batch], request{action: apiclient.ActionGet, id: reader.batch}
-	if b == nil {
-		return // it was forgotten meanwhile
-	}
 	failures := b.failures
 	if err == nil {
 		r.c.store.recordGet(row, reader, sent)
