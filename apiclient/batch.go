@@ -166,10 +166,14 @@ func (b *Batch) keepWindow(older *Batch) {
 }
 
 // RanSince reports whether the batch began or completed anew after an older row
-// of it, as far as that row had the times.
+// of it, as far as that row had the times. A time that cannot be read proves
+// nothing, neither when it appears nor when it can be read again.
 func (b *Batch) RanSince(older *Batch) bool {
-	return (older.carried.has(memberStartedAt) && !b.StartedAt.Equal(older.StartedAt)) ||
-		(older.carried.has(memberCompletedAt) && !b.CompletedAt.Equal(older.CompletedAt))
+	anew := func(was, is time.Time) bool {
+		return !is.IsZero() && !is.Equal(was) && (!was.IsZero() || is.After(older.UpdatedAt))
+	}
+	return (older.carried.has(memberStartedAt) && anew(older.StartedAt, b.StartedAt)) ||
+		(older.carried.has(memberCompletedAt) && anew(older.CompletedAt, b.CompletedAt))
 }
 
 // BatchStatus is a batch's state. The zero value is one that the API does not document.

@@ -505,6 +505,9 @@ func TestABatchRanSinceIfItsStartOrItsEndIsAnother(t *testing.T) {
 		{`"name":"n"`, times, false}, // the older one did not say
 		{`"started_at":null,"completed_at":null`, times, true},
 		{`"started_at":"2026-11-03T00:00:00Z"`, times, false},
+		{times, `"started_at":"infinity","completed_at":null`, false},                                     // unknown is not anew
+		{`"started_at":"infinity","completed_at":null,"updated_at":"2026-11-05T00:00:01Z"`, times, false}, // known again
+		{`"started_at":"infinity","completed_at":null,"updated_at":"2026-11-04T00:00:00Z"`, times, true},  // completed since
 	} {
 		older, newer := row(t, c.older), row(t, c.newer)
 		if got := newer.RanSince(&older); got != c.ran {

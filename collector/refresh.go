@@ -15,7 +15,8 @@ import (
 // that is answered or the context is done. It waits for the requests that were
 // due when it was called, those already in flight among them, and for what their
 // answers show to be missing. All who call it at the same time share the
-// requests, which go on when a caller leaves.
+// requests, which go on when a caller leaves. If requests that were given up take
+// all places of Concurrency, nothing else is sent, and it waits for nothing.
 func (c *Collector) Refresh(ctx context.Context) {
 	w := c.begin()
 	select {
@@ -86,6 +87,7 @@ type refresh struct {
 	newest   *waiter // the newest scrape
 	counted  *waiter // the newest one for which deferred requests were counted
 	refused  error   // why the budget gave no more since the newest scrape
+	lines    [][]any // of the log, about the answer that is being recorded
 }
 
 // advance sends what can be sent and releases the scrapes that wait for nothing
@@ -153,17 +155,29 @@ func (r *refresh) send(next candidate) bool {
 	exchange := r.prepare(next.request, now)
 	r.c.requests.Go(func() {
 		record := exchange(r.c.ctx, permit)
-		r.c.mu.Lock()
-		defer r.c.mu.Unlock()
-		record()
+		for _, line := range r.record(record) {
+			_ = r.c.cfg.Logger.Log(line...)
+		}
 		r.answered(next.request)
 	})
 	return true
 }
 
+// record records an answer and returns the log lines about it: nothing is called
+// back under the mutex.
+func (r *refresh) record(record func()) (lines [][]any) {
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
+	record()
+	lines, r.lines = r.lines, nil
+	return lines
+}
+
 // answered goes on after an answer was recorded. The answer to a get changes the
 // plan only if its batch is due again; those to listings may add to it.
 func (r *refresh) answered(request request) {
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
 	if request.action != apiclient.ActionGet || r.inFlight[request].sent.Before(r.newest.since) {
 		r.plan = nil
 	}
@@ -236,7 +250,7 @@ func (r *refresh) recordPage(req request, walk *apiclient.Walk, rows []apiclient
 	switch {
 	case err != nil || l.failures > 0:
 	case req == request{action: apiclient.ActionList} && first:
-		_ = level.Info(r.c.cfg.Logger).Log("msg", "read a page of the batch list", "batches", len(rows))
+		r.lines = append(r.lines, []any{level.Key(), level.InfoValue(), "msg", "read a page of the batch list", "batches", len(rows)})
 	case failures > 0:
 		r.logRecovery(req, failures)
 	}
@@ -255,9 +269,9 @@ func (r *refresh) recordGet(reader *recipientReader, row apiclient.Batch, sent t
 	}
 }
 
-// failed reports whether a request failed, and logs it unless the one before
-// failed for the same reason; before is nil if that did not fail. One that was not sent because of a pause, or ended with
-// the process, did not fail.
+// failed reports whether a request failed, and has it logged unless the one
+// before failed for the same reason; before is nil if that did not fail. One that
+// was not sent because of a pause, or ended with the process, did not fail.
 func (r *refresh) failed(req request, before, err error) bool {
 	if errors.Is(err, apiclient.ErrBackoff) {
 		r.c.counters.deferred.WithLabelValues(string(req.action), deferredBackoff).Inc()
@@ -267,21 +281,21 @@ func (r *refresh) failed(req request, before, err error) bool {
 		return false
 	}
 	if before == nil || apiclient.Reason(before) != apiclient.Reason(err) {
-		_ = level.Warn(r.c.cfg.Logger).Log(append(req.fields("request failed; the data it would have updated is kept for now"),
-			"reason", apiclient.Reason(err), "err", err)...)
+		line := req.line(level.WarnValue(), "request failed; the data it would have updated is kept for now")
+		r.lines = append(r.lines, append(line, "reason", apiclient.Reason(err), "err", err))
 	}
 	return true
 }
 
 func (r *refresh) logRecovery(req request, failures int) {
-	_ = level.Info(r.c.cfg.Logger).Log(append(req.fields("request succeeds again"), "failures", failures)...)
+	r.lines = append(r.lines, append(req.line(level.InfoValue(), "request succeeds again"), "failures", failures))
 }
 
-// fields are those of a log line about a request.
-func (req request) fields(msg string) []any {
-	fields := []any{"msg", msg, "action", string(req.action)}
+// line is a line of the log about a request.
+func (req request) line(at level.Value, msg string) []any {
+	line := []any{level.Key(), at, "msg", msg, "action", string(req.action)}
 	if req.id != "" {
-		fields = append(fields, "batch_id", req.id)
+		line = append(line, "batch_id", req.id)
 	}
-	return fields
+	return line
 }

@@ -350,3 +350,22 @@ func TestTheLogTellsWhenTheListCanBeRead(t *testing.T) {
 		}
 	})
 }
+
+// callingLogger calls the collector back with each line.
+type callingLogger struct{ collector *collector.Collector }
+
+func (l *callingLogger) Log(...any) error {
+	l.collector.Unread()
+	return nil
+}
+
+func TestALoggerMayCallTheCollector(t *testing.T) {
+	logger := &callingLogger{}
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		logger.collector = w.collector
+		w.scrape()
+		w.account.Inject(simulator.Fault{Status: 500, Times: 2})
+		w.has(w.scrapeAfter(15*time.Second), "magpipe_up 0")
+		w.has(w.scrapeAfter(time.Minute), "magpipe_up 1")
+	}, withConfig(func(c *collector.Config) { c.Logger = logger }))
+}
