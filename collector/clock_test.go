@@ -63,7 +63,7 @@ func (s *store) readCalls(sent time.Time, attempts ...time.Time) {
 
 func (s *store) wantStarted(t *testing.T, want float64, after string, jump time.Duration) {
 	t.Helper()
-	if got := testutil.ToFloat64(s.counters.callsStarted); got != want {
+	if got := testutil.ToFloat64(s.counters.counters["magpipe_calls_started_total"]); got != want {
 		t.Errorf("after %s by %v %v calls were counted, want %v", after, jump, got, want)
 	}
 }

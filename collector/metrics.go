@@ -17,8 +17,9 @@ import (
 type metric struct {
 	name, help string
 	kind       dto.MetricType
-	labels     []string  // in alphabetical order; of a batch: after batch_id
-	buckets    []float64 // of a histogram
+	labels     []string   // in alphabetical order; of a batch: after batch_id
+	buckets    []float64  // of a histogram
+	series     [][]string // label values of a counter or a histogram that are exposed from the start
 
 	account    func(*snapshot, emit)         // of the account
 	batch      func(*trackedBatch, emit)     // of a batch, from its row
@@ -37,9 +38,10 @@ const (
 	histogram = dto.MetricType_HISTOGRAM
 )
 
-// metrics is the catalogue. To add a gauge is to add a row; a counter or a
-// histogram also has a field in counters, where it is counted.
+// metrics is the catalogue. To add a gauge is to add a row. A counter or a
+// histogram is a row, too, and is counted by its name where its events happen.
 func metrics(names bool) []metric {
+	outcomes, actions := stateNames(apiclient.Outcomes()), words(apiclient.Actions())
 	return []metric{
 		{name: "magpipe_up", kind: gauge, help: "Whether the batch list can be read; waiting for budget is not a failure.",
 			account: func(s *snapshot, emit emit) { emit(zeroOrOne(s.up)) }},
@@ -63,9 +65,10 @@ func metrics(names bool) []metric {
 					emit(float64(s.runs[status]), status.String())
 				}
 			}},
-		{name: "magpipe_calls_started_total", kind: counter, help: "Dial attempts seen since the exporter started."},
-		{name: "magpipe_calls_finished_total", kind: counter, help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}},
+		{name: "magpipe_calls_started_total", kind: counter, help: "Dial attempts seen since the exporter started.", series: [][]string{{}}},
+		{name: "magpipe_calls_finished_total", kind: counter, help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}, series: each(outcomes)},
 		{name: "magpipe_call_duration_seconds", kind: histogram, help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
+			series:  each(outcomes),
 			buckets: []float64{1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
 
 		{name: "magpipe_batch_info", kind: gauge, help: "What does not change over a batch's life; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
@@ -153,11 +156,12 @@ func metrics(names bool) []metric {
 		{name: "magpipe_batch_recurrence_max_runs", kind: gauge, help: "Runs that a recurring batch spawns at most.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(ifRecurring(b.row, b.row.RecurrenceMaxRuns), emit) }},
 
-		{name: "magpipe_exporter_api_requests_total", kind: counter, help: "Requests sent to the API.", labels: []string{"action"}},
-		{name: "magpipe_exporter_api_request_failures_total", kind: counter, help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}},
+		{name: "magpipe_exporter_api_requests_total", kind: counter, help: "Requests sent to the API.", labels: []string{"action"}, series: each(actions)},
+		{name: "magpipe_exporter_api_request_failures_total", kind: counter, help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}, series: each(actions, apiclient.Reasons())},
 		{name: "magpipe_exporter_api_request_duration_seconds", kind: histogram, help: "Time from a request to its whole answer.", labels: []string{"action"},
+			series:  each(actions),
 			buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}},
-		{name: "magpipe_exporter_api_requests_deferred_total", kind: counter, help: "Requests that were due in a refresh and not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}},
+		{name: "magpipe_exporter_api_requests_deferred_total", kind: counter, help: "Requests that were due in a refresh and not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}, series: each(actions, []string{deferredBudget, deferredBackoff})},
 		{name: "magpipe_exporter_api_budget_requests", kind: gauge, help: "The configured budget: the most requests in any window.", labels: []string{"window"},
 			budget: func(b *apiclient.Budget, emit emit) {
 				emit(float64(b.Limits().PerMinute), "minute")
@@ -169,8 +173,37 @@ func metrics(names bool) []metric {
 			budget: func(b *apiclient.Budget, emit emit) { emitRateLimit(b.RateLimit().Limit, b, emit) }},
 		{name: "magpipe_exporter_api_rate_limit_remaining_requests", kind: gauge, help: "The API's own X-RateLimit-Remaining.",
 			budget: func(b *apiclient.Budget, emit emit) { emitRateLimit(b.RateLimit().Remaining, b, emit) }},
-		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}},
+		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}, series: each(words(apiclient.Fields()))},
 	}
+}
+
+// each combines the values of a metric's labels.
+func each(labels ...[]string) [][]string {
+	series := [][]string{{}}
+	for _, values := range labels {
+		var longer [][]string
+		for _, begun := range series {
+			for _, value := range values {
+				longer = append(longer, append(slices.Clone(begun), value))
+			}
+		}
+		series = longer
+	}
+	return series
+}
+
+func words[T ~string](of []T) (words []string) {
+	for _, word := range of {
+		words = append(words, string(word))
+	}
+	return words
+}
+
+func stateNames(of []apiclient.RecipientStatus) (names []string) {
+	for _, status := range of {
+		names = append(names, status.String())
+	}
+	return names
 }
 
 func emitTime(t time.Time, emit emit) {

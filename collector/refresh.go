@@ -208,7 +208,7 @@ func (r *refresh) countDeferred() {
 	}
 	for _, left := range r.plan {
 		if left.urgency != spare && (r.refused != nil || r.leaves(left)) {
-			r.c.counters.deferred.WithLabelValues(string(left.action), reason).Inc()
+			r.c.counters.deferred(left.request, reason)
 		}
 	}
 }
@@ -274,7 +274,7 @@ func (r *refresh) recordGet(reader *recipientReader, row apiclient.Batch, sent t
 // was not sent because of a pause, or ended with the process, did not fail.
 func (r *refresh) failed(req request, before, err error) bool {
 	if errors.Is(err, apiclient.ErrBackoff) {
-		r.c.counters.deferred.WithLabelValues(string(req.action), deferredBackoff).Inc()
+		r.c.counters.deferred(req, deferredBackoff)
 		return false
 	}
 	if r.c.ctx.Err() != nil {
