@@ -92,10 +92,10 @@ func (l *ledger) advance(counted countedCall, c call, least int64, events *callE
 	return counted | 1
 }
 
-// countedUntil is the moment from which on calls count once the ledger is
+// resumeFrom is the moment from which on calls count once the ledger is
 // dropped: right after the newest stamp counted, but not after the last read,
 // for a stamp may lie in the future. It is finer than the time of that read,
 // which the API's clock gives in whole seconds.
-func (l *ledger) countedUntil(lastRead time.Time) time.Time {
+func (l *ledger) resumeFrom(lastRead time.Time) time.Time {
 	return time.UnixMicro(min(l.newest, lastRead.UnixMicro()) + 1)
 }

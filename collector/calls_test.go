@@ -92,10 +92,10 @@ func TestALedgerCountsEachCallOnce(t *testing.T) {
 func TestCallsCountFromRightAfterTheNewestOneButNotAfterTheRead(t *testing.T) {
 	var l ledger
 	l.count([]call{{recipient: 1, attempted: 1100, completed: 1200, status: apiclient.RecipientCompleted}}, time.UnixMicro(0))
-	if got := l.countedUntil(time.UnixMicro(5000)).UnixMicro(); got != 1201 {
+	if got := l.resumeFrom(time.UnixMicro(5000)).UnixMicro(); got != 1201 {
 		t.Errorf("they count from %d, want right after the end of the call", got)
 	}
-	if got := l.countedUntil(time.UnixMicro(1150)).UnixMicro(); got != 1151 {
+	if got := l.resumeFrom(time.UnixMicro(1150)).UnixMicro(); got != 1151 {
 		t.Errorf("they count from %d, want right after the read", got)
 	}
 }

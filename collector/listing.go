@@ -95,7 +95,7 @@ type listing struct {
 	// one under way; and the moment from which on calls count of runs that were forgotten.
 	known, waiting    int
 	spawned, spawning apiclient.Count
-	countedUntil      time.Time
+	resumeFrom        time.Time
 }
 
 // persistent reports whether reads that failed n times in a row keep failing.

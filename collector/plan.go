@@ -30,7 +30,7 @@ type urgency int
 
 const (
 	guaranteed urgency = iota // a share of the budget that others must not eat up
-	unknown                   // nothing is known yet of a batch, or of some of its runs
+	unread                    // nothing is known yet of a batch, or of some of its runs
 	stopped                   // the last calls of a batch have yet to be read
 	outdated                  // a batch's row tells that calls ended since its recipients were read; or it is a listing, which would tell
 	inTurn                    // all others: what shows no change, but may have changed
@@ -108,7 +108,7 @@ func candidates(s *store, now time.Time) []candidate {
 		}
 		if isRecurring(&b.row) {
 			c, l := runsCandidate(s, b, now, turn), s.listings.runs[b.row.ID]
-			if c.urgency == unknown || s.rank(b, now) > 0 || l.waiting > 0 {
+			if c.urgency == unread || s.rank(b, now) > 0 || l.waiting > 0 {
 				all = append(all, c)
 			}
 		}
@@ -169,8 +169,8 @@ func listCandidate(s *store, r request, now time.Time) candidate {
 }
 
 // recipientsMayChange reports whether the recipients of a tracked batch may have
-// changed since they were read. Of one that does not run, calls in flight still
-// end, for as long as a call can take, and a retry changes the row.
+// changed since they were read. If it does not run, calls in flight still end,
+// which is followed for the retention, and a retry changes the row.
 func recipientsMayChange(s *store, b *batch, now time.Time) bool {
 	switch {
 	case b.row.Status == apiclient.BatchRunning:
@@ -194,7 +194,7 @@ func getCandidate(s *store, b *batch, now time.Time) candidate {
 	}
 	switch {
 	case b.stats == nil && b.failures == 0:
-		c.urgency = unknown
+		c.urgency = unread
 	case b.getPending && (!b.askedAt.After(b.stoppedAt) || b.notFound == 1): // a second 404 proves that it is gone
 		c.urgency = stopped
 	case !b.outdatedSince.IsZero():
@@ -243,7 +243,7 @@ func runsCandidate(s *store, b *batch, now time.Time, turn time.Duration) candid
 	l, least := s.listings.runs[b.row.ID], s.cfg.MinRefresh
 	c := candidate{request: request{action: apiclient.ActionListRuns, id: b.row.ID}, urgency: outdated, created: b.row.CreatedAt}
 	if l == nil || (l.walk != nil && !l.resuming) || (l.failures == 0 && l.spawned != b.row.RecurrenceRuns) {
-		c.urgency = unknown
+		c.urgency = unread
 		return c
 	}
 	rest := turn

@@ -10,15 +10,17 @@ import (
 
 // store is what is known of the account. The mutex of its Collector guards it.
 //
-// A batch goes from the exposition when
-//   - it is gone: forget tells how that is proven;
-//   - it has ended, and Config.FinishedRetention has passed: retained;
-//   - more important batches take all places of Config.MaxBatches: tracked;
+// A batch leaves the exposition when
+//   - it is gone: see markGone for what proves that;
+//   - it has ended and Config.FinishedRetention has passed, or nothing says when
+//     it ended: see retained;
+//   - it becomes a draft, or its state is not known: see rank;
+//   - batches of a higher rank take all places of Config.MaxBatches: see tracked;
 //   - its row comes from a listing that keeps failing, and is older than
-//     Config.MaxStaleness: rowHoldsUntil. Likewise its recipients, if its gets
-//     keep failing: recipientsHoldUntil.
+//     Config.MaxStaleness: see rowHoldsUntil.
 //
-// It goes from memory in sweep.
+// Its recipients alone leave if its gets keep failing (see recipientsHoldUntil),
+// and if it becomes a template. It leaves the memory in sweep.
 type store struct {
 	cfg      *Config
 	counters *counters
@@ -33,14 +35,14 @@ type store struct {
 // batch is what is known of one batch or run.
 type batch struct {
 	row      apiclient.Batch
-	rowAt    time.Time // when the request that brought the row was sent
-	listedAt time.Time // likewise, of the last listing that showed it; of a run: also the last get
+	rowAt    time.Time // when the request that brought the row was sent, or when the batch was found to be gone
+	listedAt time.Time // when the last listing that showed it was read; of a run: or the last get
 
-	stoppedAt  time.Time // when it was seen to run no longer; zero while it runs
-	endedAt    time.Time // zero while it has not ended, or if its end is not known
-	getPending bool      // it stopped or ended since its recipients were read, or a listing lacks it
+	stoppedAt  time.Time // since when it is known, or suspected, not to run; zero while it runs
+	endedAt    time.Time // zero unless it has ended and the time is known
+	getPending bool      // a get is due whatever the state: it stopped or ended, a listing lacks it, or its calls cannot be counted yet
 	misses     int       // walks in a row that should have shown it and did not
-	gone       bool      // it no longer exists; kept for a while in case that was wrong
+	gone       bool      // it no longer exists; remembered for a while in case that is wrong
 
 	askedAt  time.Time // of the last get, good or not; zero: never
 	failures int       // gets that failed in a row
@@ -52,8 +54,8 @@ type batch struct {
 
 	ledger *ledger // nil until read
 
-	countedUntil time.Time   // from when on calls count if the ledger was dropped
-	countedRow   fingerprint // of its row, when its ledger was dropped
+	resumeFrom time.Time   // from when on calls count, if the ledger was dropped
+	resumeRow  fingerprint // of the row, when the ledger was dropped
 }
 
 func newStore(cfg *Config, client *apiclient.Client, counters *counters) *store {
@@ -132,10 +134,10 @@ func (s *store) missing(b *batch, r request, walk *apiclient.Walk) {
 	b.misses++
 	switch {
 	case walk.Pages() <= 1 && !walk.Truncated() && !r.running:
-		s.forget(b)
+		s.markGone(b)
 	case s.rank(b, time.Now()) == 0:
 		if b.misses >= 2 {
-			s.forget(b)
+			s.markGone(b)
 		}
 	case walk.Truncated():
 		b.getPending = true // in its turn, for the next walk may lack another
@@ -144,11 +146,12 @@ func (s *store) missing(b *batch, r request, walk *apiclient.Walk) {
 	}
 }
 
-// forget records that a batch is gone: a walk of one page lacks it, or walks
-// lack it and two gets in a row did not find it, or it is a run and two gets in a
-// row did not find it. Of its runs, those that no get follows go with it:
-// nothing else would tell that they have.
-func (s *store) forget(b *batch) {
+// markGone records that a batch no longer exists. That is proven by a walk of one
+// page that lacks it, by two walks in a row if it has no series, and by two gets
+// in a row that are answered 404 if a walk lacks it or it is a run. Its runs go
+// with it, except those that are followed by get: nothing else would show that
+// they are gone.
+func (s *store) markGone(b *batch) {
 	s.version++
 	id := b.row.ID
 	b.gone, b.getPending, b.rowAt, b.askedAt = true, false, time.Now(), time.Time{}
@@ -158,7 +161,7 @@ func (s *store) forget(b *batch) {
 	delete(s.listings.runs, id)
 	for _, run := range s.batches {
 		if run.row.ParentID == id && !run.gone && run.row.Status != apiclient.BatchRunning && !run.getPending {
-			s.forget(run)
+			s.markGone(run)
 		}
 	}
 }
@@ -212,8 +215,15 @@ func (s *store) firstSeen(b *batch, row *apiclient.Batch, sent time.Time) {
 	b.getPending = !isTemplate(row) && !ended.Before(s.countsFrom(b, row))
 }
 
-// changed sets what follows from the change between the row that is known of a
-// batch and a newer one.
+// changed sets what follows if a newer row of a batch is in another state:
+//
+//	from running to any other   stopped now, a last get is due
+//	to running                  neither stopped nor ended, nothing is due
+//	to an ended state           ended now, a last get is due unless it is a template
+//	to any other                not ended
+//
+// A batch that had ended and still has may have run in between: then it ended
+// anew.
 func (s *store) changed(b *batch, row *apiclient.Batch) {
 	now, was, is := time.Now(), b.row.Status, row.Status
 	if is == apiclient.BatchRunning {
@@ -226,22 +236,22 @@ func (s *store) changed(b *batch, row *apiclient.Batch) {
 	switch {
 	case !is.Ended():
 		b.endedAt = time.Time{}
-	case !was.Ended() || row.RanSince(&b.row): // it may have run and ended between two looks
+	case !was.Ended() || row.RanSince(&b.row):
 		b.endedAt, b.stoppedAt = now, now
 		b.getPending = b.getPending || !isTemplate(row)
 	case b.gone: // wrongly, and its recipients were dropped
-		b.getPending = !isTemplate(row) && (s.retained(b, now) || b.countedRow != fingerprintOf(row))
+		b.getPending = !isTemplate(row) && (s.retained(b, now) || b.resumeRow != fingerprintOf(row))
 	}
 }
 
 // countsFrom is the moment from which on calls count at the first read of a
 // batch, or at the first one after its ledger was dropped.
 func (s *store) countsFrom(b *batch, row *apiclient.Batch) time.Time {
-	if !b.countedUntil.IsZero() {
-		return b.countedUntil
+	if !b.resumeFrom.IsZero() {
+		return b.resumeFrom
 	}
 	if l := s.listings.runs[row.ParentID]; l != nil {
-		return later(s.clock.countingFrom, l.countedUntil)
+		return later(s.clock.countingFrom, l.resumeFrom)
 	}
 	return s.clock.countingFrom
 }
@@ -281,7 +291,7 @@ func (s *store) recordGetFailure(b *batch, err error) {
 		return
 	}
 	if b.notFound++; b.notFound >= 2 && (b.misses > 0 || b.row.ParentID != "") {
-		s.forget(b)
+		s.markGone(b)
 	}
 }
 
@@ -360,10 +370,10 @@ func (b *batch) recipientsHoldUntil(maxStaleness time.Duration) time.Time {
 	return b.stats.readAt.Add(maxStaleness)
 }
 
-// forgetAfter is how long a batch that is gone, or a run whose retention is
+// rememberFor is how long a batch that is gone, or a run whose retention is
 // over, is remembered after it was seen last, so that its calls do not count
 // twice should it return.
-const forgetAfter = 24 * time.Hour
+const rememberFor = 24 * time.Hour
 
 // sweep frees what is remembered of batches that are not tracked any more.
 func (s *store) sweep(now time.Time) {
@@ -377,9 +387,9 @@ func (s *store) sweep(now time.Time) {
 		}
 		b.dropLedger()
 		over := b.gone || (b.row.ParentID != "" && b.row.Status.Ended() && !s.retained(b, now))
-		if over && now.Sub(b.rowAt) >= forgetAfter {
+		if over && now.Sub(b.rowAt) >= rememberFor {
 			if l := s.listings.runs[b.row.ParentID]; l != nil {
-				l.countedUntil = later(l.countedUntil, b.countedUntil)
+				l.resumeFrom = later(l.resumeFrom, b.resumeFrom)
 			}
 			delete(s.batches, id)
 		}
@@ -390,8 +400,8 @@ func (s *store) sweep(now time.Time) {
 // which on they count should it be read again.
 func (b *batch) dropLedger() {
 	if b.ledger != nil {
-		b.countedUntil = b.ledger.countedUntil(b.stats.readAtAPI.Add(clockTolerance))
-		b.countedRow = fingerprintOf(&b.row)
+		b.resumeFrom = b.ledger.resumeFrom(b.stats.readAtAPI.Add(clockTolerance))
+		b.resumeRow = fingerprintOf(&b.row)
 	}
 	b.ledger, b.stats, b.outdatedSince = nil, nil, time.Time{}
 }
