@@ -103,3 +103,33 @@ func (s *snapshot) holds(until, now time.Time) bool {
 	s.until = earlier(s.until, until)
 	return true
 }
+
+// rowHoldsUntil is when what comes from a batch's row is dropped: its retention
+// ends, or the listing that shows it keeps failing. Zero is never.
+func (s *store) rowHoldsUntil(b *batch) (until time.Time) {
+	if b.row.Status.Ended() {
+		until = b.endedAt.Add(s.cfg.FinishedRetention)
+	}
+	most, all := s.cfg.MaxStaleness, &s.listings.all
+	parent := s.batches[b.row.ParentID]
+	switch {
+	case parent != nil:
+		until = earlier(until, all.staleAt(parent.listedAt, most))
+		if runs := s.listings.runs[parent.row.ID]; runs != nil {
+			until = earlier(until, runs.staleAt(b.listedAt, most))
+		}
+		return until
+	case all.long() && b.row.Status == apiclient.BatchRunning:
+		until = earlier(until, s.listings.running.staleAt(b.listedAt, most))
+	}
+	return earlier(until, all.staleAt(b.listedAt, most))
+}
+
+// recipientsHoldUntil is when a batch's recipients are dropped because its gets
+// keep failing. Zero is never.
+func (b *batch) recipientsHoldUntil(maxStaleness time.Duration) time.Time {
+	if !persistent(b.failures) || b.stats == nil {
+		return time.Time{}
+	}
+	return b.stats.readAt.Add(maxStaleness)
+}

@@ -340,36 +340,6 @@ func (s *store) retained(b *batch, now time.Time) bool {
 	return !b.endedAt.IsZero() && now.Before(b.endedAt.Add(s.cfg.FinishedRetention))
 }
 
-// rowHoldsUntil is when what comes from a batch's row is dropped: its retention
-// ends, or the listing that shows it keeps failing. Zero is never.
-func (s *store) rowHoldsUntil(b *batch) (until time.Time) {
-	if b.row.Status.Ended() {
-		until = b.endedAt.Add(s.cfg.FinishedRetention)
-	}
-	most, all := s.cfg.MaxStaleness, &s.listings.all
-	parent := s.batches[b.row.ParentID]
-	switch {
-	case parent != nil:
-		until = earlier(until, all.staleAt(parent.listedAt, most))
-		if runs := s.listings.runs[parent.row.ID]; runs != nil {
-			until = earlier(until, runs.staleAt(b.listedAt, most))
-		}
-		return until
-	case all.long() && b.row.Status == apiclient.BatchRunning:
-		until = earlier(until, s.listings.running.staleAt(b.listedAt, most))
-	}
-	return earlier(until, all.staleAt(b.listedAt, most))
-}
-
-// recipientsHoldUntil is when a batch's recipients are dropped because its gets
-// keep failing. Zero is never.
-func (b *batch) recipientsHoldUntil(maxStaleness time.Duration) time.Time {
-	if !persistent(b.failures) || b.stats == nil {
-		return time.Time{}
-	}
-	return b.stats.readAt.Add(maxStaleness)
-}
-
 // rememberFor is how long a batch that is gone, or a run whose retention is
 // over, is remembered after it was seen last, so that its calls do not count
 // twice should it return.
