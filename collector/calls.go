@@ -22,7 +22,7 @@ func (c call) impossible() bool {
 		(c.completed < c.attempted || c.completed-c.attempted > longestCall.Microseconds())
 }
 
-// duration is how long the call took, or -1 if that is unknown or impossible.
+// duration returns how long the call took, or -1 if that is unknown or impossible.
 func (c call) duration() time.Duration {
 	if c.attempted == 0 || c.completed == 0 || c.impossible() {
 		return -1
@@ -36,24 +36,25 @@ type callEvents struct {
 	ended   []call
 }
 
-// ledger remembers which calls of one batch were counted, so that each counts
-// once however often it is read, run again or retried.
+// ledger remembers which calls of one batch were counted, so that each call is
+// counted once, however often it is read and even if the batch is run again or
+// the recipient retried.
 type ledger struct {
 	calls  map[uint64]countedCall // by the recipient's key
-	newest int64                  // newest stamp of a call counted, Unix microseconds
+	newest int64                  // newest timestamp of a counted call, in Unix microseconds
 }
 
-// countedCall is the latest call of a recipient that was counted: attempted_at
-// in Unix microseconds times two, plus one if its end was counted. It is this
-// small because one is kept for every recipient of every tracked batch.
+// countedCall is the latest counted call of a recipient: attempted_at in Unix
+// microseconds times two, plus one if its end was counted. It is that compact
+// because one is kept for every recipient of every tracked batch.
 type countedCall int64
 
 func (c countedCall) attempted() int64 { return int64(c >> 1) }
 func (c countedCall) ended() bool      { return c&1 == 1 }
 
-// count takes in the calls that one read shows and returns what is new. Of the
-// first read, only what happened at or after from counts; later, everything that
-// was not read before does, whatever its stamp.
+// count records the calls of one read and returns the events that are new. In
+// the first read, only events at or after from count; in later reads, every
+// event that was not seen before, whatever its timestamp.
 func (l *ledger) count(calls []call, from time.Time) callEvents {
 	least := int64(0)
 	if l.calls == nil {
@@ -72,7 +73,7 @@ func (l *ledger) count(calls []call, from time.Time) callEvents {
 	return events
 }
 
-// advance adds what a call shows beyond what was counted of its recipient.
+// advance adds the events of a call that were not counted for its recipient yet.
 func (l *ledger) advance(counted countedCall, c call, least int64, events *callEvents) countedCall {
 	l.newest = max(l.newest, c.attempted)
 	if c.attempted > counted.attempted() {
@@ -84,7 +85,7 @@ func (l *ledger) advance(counted countedCall, c call, least int64, events *callE
 	if counted.ended() || !c.status.Outcome() {
 		return counted // the first outcome stands
 	}
-	end := max(c.attempted, c.completed) // without a possible end, the attempt dates the outcome
+	end := max(c.attempted, c.completed) // if the end is missing or impossible, the time of the attempt stands in
 	l.newest = max(l.newest, end)
 	if end >= least {
 		events.ended = append(events.ended, c)

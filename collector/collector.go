@@ -1,7 +1,7 @@
 // Package collector turns what it reads through apiclient into Prometheus
-// metrics. What is read next is decided in plan.go and carried out in
-// refresh.go; what is known is in store.go; scrapes are answered from a snapshot
-// of it, through the catalogue in metrics.go.
+// metrics. The file plan.go decides what to read next, and refresh.go reads it;
+// store.go holds what is known. Scrapes are answered from a snapshot of the
+// store, rendered through the catalogue in metrics.go.
 //
 //	answer → apiclient.Batch, Recipient → store → snapshot → sample
 package collector
@@ -20,16 +20,16 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// Config is what New needs. The numbers mean what they say, 0 too.
+// Config is what New needs. Numbers are taken literally: 0 does not stand for a default.
 type Config struct {
-	API               apiclient.Config // Observe is set by New; a nil Budget is half of what the API documents
+	API               apiclient.Config // New sets Observe; a nil Budget means half of the API's documented limits
 	MinRefresh        time.Duration    // data younger than this is not read again
 	MaxStaleness      time.Duration    // data whose reads keep failing is dropped this long after its last good read
 	FinishedRetention time.Duration    // how long a finished batch keeps its series
-	MaxBatches        int              // batches with series of their own, at most
+	MaxBatches        int              // maximum number of batches with their own series
 	BatchNames        bool             // put names on magpipe_batch_info
-	WindowZone        *time.Location   // in which the service compares call windows; nil: UTC
-	Logger            log.Logger       // nil: none
+	WindowZone        *time.Location   // the zone in which the service compares call windows; nil: UTC
+	Logger            log.Logger       // nil: no logging
 }
 
 // Collector exposes one account. It is safe for concurrent use.
@@ -39,18 +39,19 @@ type Collector struct {
 	catalogue *catalogue
 	counters  *counters
 
-	ctx      context.Context // of every request: they belong to the process, not to a scrape
+	ctx      context.Context // of every request: requests outlive the scrape that caused them
 	stop     context.CancelFunc
-	requests sync.WaitGroup // in flight
+	requests sync.WaitGroup // requests in flight
 
-	mu       sync.Mutex // guards all below; nothing is called back under it
+	mu       sync.Mutex // guards all fields below; no callback runs while it is held
 	closed   bool
 	store    *store
 	refresh  refresh
 	snapshot *snapshot // nil: none yet
 }
 
-// New makes a collector, which reads nothing before the first Refresh. Close it.
+// New returns a collector, which reads nothing before the first Refresh. The
+// caller must Close it.
 func New(cfg Config) *Collector {
 	if cfg.Logger == nil {
 		cfg.Logger = log.NewNopLogger()
@@ -74,7 +75,8 @@ func New(cfg Config) *Collector {
 	return c
 }
 
-// Close ends the requests in flight, waits for them, and lets no other begin.
+// Close cancels the requests in flight and waits for them to return. No request
+// starts afterwards.
 func (c *Collector) Close() {
 	c.stop()
 	c.mu.Lock()
@@ -89,7 +91,7 @@ func (c *Collector) Close() {
 	c.client.Close()
 }
 
-// observe takes in what each request tells besides its answer.
+// observe counts a request and feeds its Date header to the clock.
 func (c *Collector) observe(e apiclient.Exchange) {
 	c.counters.exchanged(e)
 	if !e.Date.IsZero() {
@@ -99,7 +101,8 @@ func (c *Collector) observe(e apiclient.Exchange) {
 	}
 }
 
-// Ready returns nil once a batch list has been read, and until then why it has not.
+// Ready returns nil once a batch list has been read. Until then, its error says
+// why none has been read.
 func (c *Collector) Ready() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,7 +115,8 @@ func (c *Collector) Ready() error {
 	return errors.New("no batch list has been read yet: the first read is under way")
 }
 
-// ListFailure returns why the batch list could not be read, or nil if it could.
+// ListFailure returns why the batch list could not be read, or nil if the last
+// read succeeded.
 func (c *Collector) ListFailure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,7 +124,7 @@ func (c *Collector) ListFailure() error {
 }
 
 // Unread returns how many running batches with series of their own have not
-// been read yet: there was no budget, or their reads failed.
+// been read yet, for lack of budget or because their reads failed.
 func (c *Collector) Unread() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,8 +143,8 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect sends what is known now. It sends no request and waits for none:
-// Refresh does, before the scrape.
+// Collect sends what is known now. It sends no API requests and does not wait
+// for any; that is up to Refresh, before the scrape.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	families, err := c.Gather()
 	if err != nil {
@@ -154,7 +158,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// sample is a prometheus.Metric that was made before.
+// sample is a prometheus.Metric whose value is already in a dto.Metric.
 type sample struct {
 	desc   *prometheus.Desc
 	metric *dto.Metric

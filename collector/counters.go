@@ -11,15 +11,15 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// counters are the metrics that only ever rise. They count events as they
-// happen, while all others are read off the store.
+// counters are the counters and histograms. They count events as they happen;
+// all other metrics are derived from the store.
 type counters struct {
 	registry   *prometheus.Registry
 	counters   map[string]*prometheus.CounterVec // by name, as in the catalogue
 	histograms map[string]*prometheus.HistogramVec
 
 	seed maphash.Seed
-	odd  map[uint64]struct{} // odd values that were counted
+	odd  map[uint64]struct{} // hashes of the odd values counted so far
 }
 
 // newCounters makes every counter and histogram of the catalogue, with the series
@@ -104,6 +104,6 @@ func (c *counters) countOdd(o oddValue) {
 	c.add(1, "magpipe_exporter_unknown_values_total", string(o.field))
 }
 
-// maxOddValues bounds the memory that a server which sends nothing but odd
-// values can claim; beyond it, they are not counted.
+// maxOddValues bounds the memory used if a server sends nothing but odd values.
+// Odd values beyond it are not counted.
 const maxOddValues = 1 << 17

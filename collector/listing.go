@@ -8,13 +8,13 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// listings are those that an account has.
+// listings are all listings of an account.
 type listings struct {
 	client    *apiclient.Client
 	all       listing             // every batch
-	running   listing             // the running ones, where walks of all batches are long
-	runs      map[string]*listing // by the id of the recurring batch; list hides them
-	allowance *rate.Limiter       // of the pages of long walks
+	running   listing             // the running batches; used if walks of all batches are long
+	runs      map[string]*listing // by id of the recurring batch; list does not show runs
+	allowance *rate.Limiter       // limits the pages of long walks
 }
 
 func newListings(client *apiclient.Client, budget *apiclient.Budget) listings {
@@ -27,8 +27,8 @@ func newListings(client *apiclient.Client, budget *apiclient.Budget) listings {
 	}
 }
 
-// of is the listing that a request reads a page of; nil if it is of runs and
-// was not begun, or its recurring batch is gone.
+// of returns the listing that a request reads a page of. It returns nil for a
+// listing of runs that was never started, or whose recurring batch is gone.
 func (ls *listings) of(r request) *listing {
 	switch {
 	case r.action == apiclient.ActionListRuns:
@@ -39,8 +39,9 @@ func (ls *listings) of(r request) *listing {
 	return &ls.all
 }
 
-// begin returns the walk whose next page a request is about to read. spawned is
-// what the recurring batch says of the number of its runs, if it reads those.
+// begin returns the walk whose next page a request is about to read. For a
+// listing of runs, spawned is the number of runs according to the row of the
+// recurring batch.
 func (ls *listings) begin(r request, now time.Time, spawned apiclient.Count) *apiclient.Walk {
 	if r.action == apiclient.ActionListRuns && ls.runs[r.id] == nil {
 		ls.runs[r.id] = &listing{pager: ls.client.Runs(r.id)}
@@ -61,7 +62,7 @@ func (ls *listings) up() bool {
 	return !ls.all.goodAt.IsZero() && ls.failure() == nil
 }
 
-// failure is why the batch list could not be read; nil if it could.
+// failure returns why the batch list could not be read, or nil if it was read.
 func (ls *listings) failure() error {
 	if ls.all.long() && ls.running.failures > 0 {
 		return ls.running.failure
@@ -75,20 +76,20 @@ func (ls *listings) failure() error {
 type listing struct {
 	pager *apiclient.Pager
 
-	walk     *apiclient.Walk // under way; nil between two. A request in flight may be using it
-	walked   int             // pages of it that were read
-	began    time.Time       // when the first page of that walk was asked for
-	resuming bool            // its last page failed, and is asked for again
-	askedAt  time.Time       // when a page was asked for last, good or not; zero: never
+	walk     *apiclient.Walk // the walk in progress; nil: none. A request in flight may be using it
+	walked   int             // pages of walk that were read
+	began    time.Time       // when the first page of walk was requested
+	resuming bool            // the last page of walk failed and is requested again
+	askedAt  time.Time       // when a page was last requested, successfully or not; zero: never
 
-	failures int       // pages that failed since a walk ended whole, or since the walk got past the page that failed
-	failure  error     // of the last of them
-	goodAt   time.Time // when the last good page without such failures was asked for; zero: none yet
-	furthest int       // the most pages of a walk so far, until one has ended whole
+	failures int       // failed pages since a walk was completed, or since a walk got past its failed page
+	failure  error     // of the last failed page
+	goodAt   time.Time // when the last good page was requested while failures was 0; zero: none yet
+	furthest int       // the most pages that any walk has read, until the first one is complete
 
-	wholeAt   time.Time // when the last whole walk began; zero: none yet
-	pages     int       // of the last whole walk, with rows
-	truncated bool      // the last whole walk may have missed rows
+	wholeAt   time.Time // when the last complete walk began; zero: none yet
+	pages     int       // non-empty pages of the last complete walk
+	truncated bool      // the last complete walk may have missed rows
 
 	// Of a listing of runs: how many of them are known, and how many of these are live without running: their state is told
 	// by this listing alone, the others are followed by get. Further, what the recurring batch said of their number before the last whole walk, and before the
@@ -98,12 +99,12 @@ type listing struct {
 	resumeFrom        time.Time
 }
 
-// persistent reports whether reads that failed n times in a row keep failing.
-// One failure is not enough: where the budget is short, the last good read may be
-// older than Config.MaxStaleness when the next one is sent.
+// persistent reports whether a read that failed n times in a row counts as one
+// that keeps failing. One failure is not enough: on a small budget, the last good
+// read may already be older than Config.MaxStaleness when the next one is sent.
 func persistent(n int) bool { return n >= 2 }
 
-// next is the walk whose next page is asked for now.
+// next returns the walk whose next page is requested now.
 func (l *listing) next(now time.Time) *apiclient.Walk {
 	l.askedAt = now
 	if l.walk == nil {
@@ -112,7 +113,7 @@ func (l *listing) next(now time.Time) *apiclient.Walk {
 	return l.walk
 }
 
-// pageRead records that the page asked for last was read.
+// pageRead records that the last requested page was read.
 func (l *listing) pageRead() {
 	l.walked = l.walk.Pages()
 	progress := l.wholeAt.IsZero() && l.walked > l.furthest
@@ -126,13 +127,13 @@ func (l *listing) pageRead() {
 	}
 }
 
-// retriesOfPage is how often in a row a long walk asks for a page that fails
-// before it begins anew: rows may have been deleted, so that the page is past
-// the end.
+// retriesOfPage is how many times in a row a long walk requests a failing page
+// before it starts over. Rows may have been deleted, so that the page now lies
+// beyond the end.
 const retriesOfPage = 3
 
-// pageFailed records a failed page. A short walk begins anew; a long one is too
-// expensive for that and goes on at the page that failed.
+// pageFailed records a failed page. A short walk starts over; a long one, for
+// which that would be too expensive, continues at the failed page.
 func (l *listing) pageFailed(err error) {
 	l.failures++
 	l.failure = err
@@ -142,16 +143,17 @@ func (l *listing) pageFailed(err error) {
 	}
 }
 
-// longWalk is how many pages a walk may have to be read at each refresh.
+// longWalk is the most pages a walk may have to be read in full at each refresh.
 const longWalk = 2
 
-// long reports whether a walk costs more than that, as far as is known.
+// long reports whether a walk has more pages than longWalk, as far as is known.
 func (l *listing) long() bool {
 	return l.pages > longWalk || (l.walk != nil && l.walked >= longWalk)
 }
 
-// staleAt is when a row that the listing showed last at a time is too old to be
-// exposed, because the listing keeps failing; zero while it can be read.
+// staleAt returns when a row that was last listed at listedAt becomes too old to
+// be exposed, because the listing keeps failing. It is zero as long as the
+// listing can be read.
 func (l *listing) staleAt(listedAt time.Time, maxStaleness time.Duration) time.Time {
 	if !persistent(l.failures) {
 		return time.Time{}
@@ -159,7 +161,7 @@ func (l *listing) staleAt(listedAt time.Time, maxStaleness time.Duration) time.T
 	return later(listedAt, l.goodAt).Add(maxStaleness)
 }
 
-// finish ends the walk under way, which was read whole, and returns it.
+// finish records that the walk in progress is complete, and returns it.
 func (l *listing) finish() *apiclient.Walk {
 	walk := l.walk
 	l.walk, l.wholeAt, l.pages, l.truncated = nil, l.began, l.walked, walk.Truncated()

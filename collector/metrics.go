@@ -11,9 +11,9 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// metric is one row of the catalogue. A gauge has one function that gives its
-// samples; counters and histograms have none, for they count events as they
-// happen.
+// metric is one row of the catalogue. A gauge has exactly one function that
+// emits its samples. Counters and histograms have none, because they count
+// events as they happen.
 type metric struct {
 	name, help string
 	kind       dto.MetricType
@@ -21,15 +21,15 @@ type metric struct {
 	buckets    []float64  // of a histogram
 	series     [][]string // label values of a counter or a histogram that are exposed from the start
 
-	account    func(*snapshot, emit)         // of the account
-	batch      func(*trackedBatch, emit)     // of a batch, from its row
-	recipients func(*recipientStats, emit)   // of a batch, from its recipients
-	budget     func(*apiclient.Budget, emit) // of the budget, at each scrape
+	account    func(*snapshot, emit)         // samples of the account
+	batch      func(*trackedBatch, emit)     // samples of a batch, from its row
+	recipients func(*recipientStats, emit)   // samples of a batch, from its recipients
+	budget     func(*apiclient.Budget, emit) // samples of the budget, made at each scrape
 
 	desc *prometheus.Desc
 }
 
-// emit makes one sample of the row at hand, with the values of its labels.
+// emit adds one sample with the values of the row's labels.
 type emit func(value float64, labels ...string)
 
 const (
@@ -83,7 +83,7 @@ func metrics(names bool) []metric {
 			}},
 		{name: "magpipe_batch_refreshed_timestamp_seconds", kind: gauge, help: "When the batch's recipients shown here were read.",
 			recipients: func(r *recipientStats, emit emit) { emitTime(r.readAt, emit) }},
-		{name: "magpipe_batch_outdated_since_timestamp_seconds", kind: gauge, help: "Since when a read of the batch's row has told that its recipients shown here have changed; absent while none has.",
+		{name: "magpipe_batch_outdated_since_timestamp_seconds", kind: gauge, help: "Since when the batch's row has shown that the recipients exposed here are outdated; absent while they are up to date.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.outdatedSince, emit) }},
 		{name: "magpipe_batch_recipients", kind: gauge, help: "Recipients by status; those that the API did not hand out are unknown.", labels: []string{"status"},
 			recipients: func(r *recipientStats, emit emit) {
@@ -273,7 +273,7 @@ func nameIf(shown bool, name string) string {
 // catalogue makes samples of the metrics.
 type catalogue struct {
 	metrics []metric
-	pairs   map[[2]string]*dto.LabelPair // of the closed label sets, which all batches share
+	pairs   map[[2]string]*dto.LabelPair // of labels with a fixed set of values; shared by all batches
 }
 
 const batchID = "batch_id"
@@ -308,7 +308,7 @@ func newLabelPair(name, value string) *dto.LabelPair {
 	return &dto.LabelPair{Name: &name, Value: &value}
 }
 
-// row finds a metric by its name, which must be in the catalogue.
+// row returns the metric of this name, which must be in the catalogue.
 func (c *catalogue) row(name string) *metric {
 	for i := range c.metrics {
 		if c.metrics[i].name == name {
@@ -344,7 +344,8 @@ func (c *catalogue) families(s *snapshot) []*dto.MetricFamily {
 	return families
 }
 
-// budgetFamilies makes the families of the budget, which changes all the time.
+// budgetFamilies makes the families of the budget. They are not part of a
+// snapshot because the budget changes all the time.
 func (c *catalogue) budgetFamilies(b *apiclient.Budget) []*dto.MetricFamily {
 	var families []*dto.MetricFamily
 	for i := range c.metrics {
@@ -357,7 +358,7 @@ func (c *catalogue) budgetFamilies(b *apiclient.Budget) []*dto.MetricFamily {
 	return families
 }
 
-// add appends the samples that values emits, ordered as a registry orders them.
+// add appends the samples that values emits, sorted as a registry sorts them.
 func (c *catalogue) add(samples *[]*dto.Metric, m *metric, id *dto.LabelPair, values func(emit)) {
 	first := len(*samples)
 	values(func(value float64, labels ...string) {

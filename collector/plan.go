@@ -12,20 +12,21 @@ import (
 type request struct {
 	action  apiclient.Action
 	id      string // of the batch to get, or of the recurring batch whose runs are listed
-	running bool   // of a list: only the running batches
+	running bool   // for list: only the running batches
 }
 
-// candidate is a request with what its place in the plan depends on.
+// candidate is a request together with what determines its place in the plan.
 type candidate struct {
 	request
 	urgency urgency
-	asked   time.Time // when it was sent last, good or not; zero: never
+	asked   time.Time // when it was last sent, successfully or not; zero: never
 	due     time.Time // when it may be sent again; zero: at once
-	created time.Time // of its batch
-	turn    bool      // it shows no change, and is sent because it is its turn
+	created time.Time // creation time of its batch
+	turn    bool      // a get of a batch that shows no change, sent because it is its turn
 }
 
-// urgency is why a request is sent before others, however long these have waited.
+// urgency is the class of a request. A more urgent request is sent first,
+// however long the others have waited.
 type urgency int
 
 const (
@@ -39,30 +40,30 @@ const (
 
 // Shares of the budget's refill.
 const (
-	listShare    = 1. / 20 // guaranteed to the list, or to the running batches where a full walk is long
-	failingShare = 1. / 4  // the same while it cannot be read: magpipe_up waits for it
-	walkShare    = 1. / 4  // guaranteed to the pages of a long walk, and no more than this
+	listShare    = 1. / 20 // guaranteed to the list, or to the list of running batches if a full walk is long
+	failingShare = 1. / 4  // replaces listShare while the list cannot be read: magpipe_up depends on it
+	walkShare    = 1. / 4  // guaranteed to the pages of a long walk, and also their limit
 	runsShare    = 1. / 10 // guaranteed to the runs of all recurring batches that have some
-	turnShare    = 1. / 10 // guaranteed to running batches that show no change, so that a call that hangs is found
+	turnShare    = 1. / 10 // guaranteed to running batches that show no change, so that a hanging call is found
 )
 
 const (
-	// idleRest is how long a recurring batch that is not known to have runs is left alone while the number of runs that it
-	// has spawned does not change.
+	// idleRest is how long a recurring batch without known runs is left alone while the number of runs that it has
+	// spawned does not change.
 	idleRest = 10 * time.Minute
-	// longestRest is the most time between two reads of what keeps failing.
+	// longestRest is the longest pause between two reads of something that keeps failing.
 	longestRest = 10 * time.Minute
-	// longestFinalRest is the same for a batch without series, of which only the last calls are wanted.
+	// longestFinalRest is the same for a batch without series, which is only read to count its last calls.
 	longestFinalRest = time.Hour
-	// listRest is how long the list leaves the budget to what shows no change.
+	// listRest is how long after a list its next one ranks no higher than the batches that show no change.
 	listRest = time.Minute
-	// idleBatchRest is how long a running batch that cannot call rests while its row does not change.
+	// idleBatchRest is how long a running batch that cannot call is left alone while its row does not change.
 	idleBatchRest = time.Hour
 )
 
-// plan returns what is due for scrapes that came up to now, in the order in
-// which it is sent: by urgency, then what was sent longest ago, then the newest
-// batch. What was sent since then is not due again.
+// plan returns the requests that are due for scrapes up to now, in the order in
+// which they are sent: by urgency, then the one sent longest ago, then the newest
+// batch. A request that was sent at or after now is not due again.
 func plan(s *store, now time.Time) []candidate {
 	due := slices.DeleteFunc(candidates(s, now), func(c candidate) bool {
 		return !c.asked.IsZero() && (!c.asked.Before(now) || c.due.After(now))
@@ -77,8 +78,8 @@ func plan(s *store, now time.Time) []candidate {
 	return due
 }
 
-// turnPeriod is the time in which one running batch that shows no change is
-// guaranteed to be read, if it was read longer ago than any that does.
+// turnPeriod is how often one running batch that shows no change is guaranteed
+// to be read, provided it was read longer ago than any batch that shows a change.
 func turnPeriod(s *store) time.Duration {
 	share := turnShare
 	if s.listings.all.long() {
@@ -94,7 +95,7 @@ func compareCandidates(a, b candidate) int {
 	)
 }
 
-// candidates are all requests that may be worth sending, now or later.
+// candidates returns all requests that may be worth sending, now or later.
 func candidates(s *store, now time.Time) []candidate {
 	all := listCandidates(s, now)
 	tracked := map[*batch]bool{}
@@ -119,9 +120,9 @@ func candidates(s *store, now time.Time) []candidate {
 	return all
 }
 
-// listCandidates keep up with the batches of the account. Where a full walk is
-// long, the filter of running batches keeps up with most of what matters for one
-// request, and the walk goes on at its own pace beside it.
+// listCandidates returns the requests that keep the batch list up to date. If a
+// full walk is long, the list of running batches shows most of what matters in
+// one request, and the walk proceeds alongside at its own pace.
 func listCandidates(s *store, now time.Time) []candidate {
 	ls, refill := &s.listings, s.cfg.API.Budget.Refill()
 	if !ls.all.long() {
@@ -129,8 +130,8 @@ func listCandidates(s *store, now time.Time) []candidate {
 	}
 	filter := listCandidate(s, request{action: apiclient.ActionList, running: true}, now)
 	if left := 0.95/s.cfg.MinRefresh.Seconds() - walkShare*refill; s.cfg.MinRefresh > 0 && left > 0 {
-		// Filter and walk together cost no more than one request per MinRefresh; a twentieth is left for what the first
-		// walk spends at once.
+		// Filter and walk together cost no more than one request per MinRefresh. The factor of 0.95 makes up for the burst
+		// of the first walk.
 		filter.due = filter.asked.Add(timeFor(1, left))
 	}
 	walk := candidate{request: request{action: apiclient.ActionList}, urgency: guaranteed}
@@ -141,15 +142,15 @@ func listCandidates(s *store, now time.Time) []candidate {
 	case ls.allowance.Tokens() >= 1:
 		return []candidate{filter, walk}
 	case ls.all.wholeAt.IsZero():
-		walk.urgency = spare // the first walk is in a hurry: no count by state is known before its end
+		walk.urgency = spare // the first walk may use spare budget: the counts by state are unknown until it is complete
 		return []candidate{filter, walk}
 	}
 	return []candidate{filter}
 }
 
-// listCandidate takes its turn among what the last list told to be outdated: until
-// that is read, another list would tell nothing that helps. It is guaranteed its
-// share of the budget.
+// listCandidate takes its turn among the batches that the last list showed to be
+// outdated: until those are read, another list would not help. It is guaranteed
+// its share of the budget.
 func listCandidate(s *store, r request, now time.Time) candidate {
 	l, share := s.listings.of(r), listShare
 	if s.listings.failure() != nil {
@@ -206,8 +207,8 @@ func getCandidate(s *store, b *batch, now time.Time) candidate {
 	return c
 }
 
-// runsTurn is the time in which each tracked recurring batch that has runs is
-// guaranteed a look at them.
+// runsTurn is how often the runs of each tracked recurring batch that has some
+// are guaranteed to be read.
 func runsTurn(s *store, now time.Time) time.Duration {
 	n := 0
 	for id, l := range s.listings.runs {
@@ -218,10 +219,10 @@ func runsTurn(s *store, now time.Time) time.Duration {
 	return max(s.cfg.MinRefresh, timeFor(float64(n), runsShare*s.cfg.API.Budget.Refill()))
 }
 
-// mayCallFrom is when a batch that showed no change since it was read may have
-// called: at once, unless it could not call then, for its window was closed or
-// nobody was left to be called. Then it may once its window has opened, or after
-// an hour.
+// mayCallFrom returns from when a batch whose row has not changed since it was
+// read may have placed calls. That is at once (zero), unless it could not call
+// when it was read: if its window was closed, once the window has opened, but
+// after an hour at the latest; if nobody was left to call, after an hour.
 func mayCallFrom(b *batch, zone *time.Location) time.Time {
 	if b.stats.active > 0 {
 		return time.Time{}
@@ -236,9 +237,9 @@ func mayCallFrom(b *batch, zone *time.Location) time.Time {
 	return time.Time{}
 }
 
-// runsCandidate reads the runs of a recurring batch. A run that is run again
-// moves nothing but its own row, so recurring batches with runs are looked at in
-// turn, whatever else waits.
+// runsCandidate returns the request for the runs of a recurring batch. If a run
+// is run again, only its own row changes, so the runs of recurring batches are
+// read in turn, whatever else is waiting.
 func runsCandidate(s *store, b *batch, now time.Time, turn time.Duration) candidate {
 	l, least := s.listings.runs[b.row.ID], s.cfg.MinRefresh
 	c := candidate{request: request{action: apiclient.ActionListRuns, id: b.row.ID}, urgency: outdated, created: b.row.CreatedAt}
@@ -262,8 +263,8 @@ func runsCandidate(s *store, b *batch, now time.Time, turn time.Duration) candid
 	return c
 }
 
-// backOff is how long a read rests after it failed n times in a row: twice as
-// long each time.
+// backOff returns how long to wait after a read has failed n times in a row. The
+// wait doubles with each failure.
 func backOff(least, most time.Duration, n int) time.Duration {
 	rest := least
 	for ; n > 1 && rest < most; n-- {
@@ -272,7 +273,8 @@ func backOff(least, most time.Duration, n int) time.Duration {
 	return max(least, min(rest, most))
 }
 
-// timeFor is the time in which a rate per second pays for some requests.
+// timeFor returns how long a budget of rate requests per second needs to pay for
+// some requests.
 func timeFor(requests, rate float64) time.Duration {
 	return time.Duration(requests / rate * float64(time.Second))
 }

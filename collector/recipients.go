@@ -9,29 +9,28 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// recipientStats is what one get shows of a batch's recipients. It is never
-// changed once made.
+// recipientStats summarizes a batch's recipients as of one get. It is immutable.
 type recipientStats struct {
 	readAt       time.Time // when the request was sent
-	readAtAPI    time.Time // the same by the API's clock
+	readAtAPI    time.Time // the same time by the API's clock
 	counts       [apiclient.RecipientSkipped + 1]int64
 	active       int64
 	attempted    int64
 	lastAttempt  time.Time // zero: none
 	lastEnd      time.Time
-	oldestActive time.Time // attempt of the oldest call under way
+	oldestActive time.Time // start of the oldest call in progress
 	durations    distribution
 	row          fingerprint // of the batch's row in the same answer
 }
 
-// distribution is exact over the calls that have ended, in seconds. Quantiles
-// are nearest-rank: each is the duration of a call that happened.
+// distribution holds exact statistics of the calls that have ended, in seconds.
+// Quantiles use the nearest-rank method, so each is the duration of a real call.
 type distribution struct {
 	calls                    int
 	p50, p90, p99, mean, max float64
 }
 
-// fingerprint is what changes in a batch's row when its recipients may have.
+// fingerprint holds those fields of a batch's row that change when its recipients change.
 type fingerprint struct {
 	updated, started         int64
 	total, completed, failed apiclient.Count
@@ -44,8 +43,8 @@ func fingerprintOf(row *apiclient.Batch) fingerprint {
 	}
 }
 
-// oddValue is a value outside its known set, or an impossible one, with the row
-// that it is in. Each counts once.
+// oddValue identifies a value outside its known set, or an impossible one, and
+// the row it is in. Each is counted once.
 type oddValue struct {
 	field     apiclient.Field
 	batch     string
@@ -53,7 +52,7 @@ type oddValue struct {
 	hash      uint64 // of the value
 }
 
-// recipientReader gathers the recipients of one get while they arrive.
+// recipientReader collects the recipients of one get as they arrive.
 type recipientReader struct {
 	batch string
 	seed  maphash.Seed
@@ -63,8 +62,8 @@ type recipientReader struct {
 	odd   []oddValue
 }
 
-// maxOddInAnswer bounds the memory that one answer full of odd values can claim:
-// far more than the service hands out recipients.
+// maxOddInAnswer bounds the memory used for one answer full of odd values. It is
+// far more than the number of recipients in an answer of the service.
 const maxOddInAnswer = 1 << 14
 
 func (r *recipientReader) addOdd(o oddValue) {
@@ -86,7 +85,7 @@ func (r *recipientReader) add(recipient apiclient.Recipient) {
 		r.addOdd(oddValue{field: odd.Field, batch: r.batch, recipient: recipient.Key, hash: odd.Hash})
 	}
 	if recipient.AttemptedAt.IsZero() {
-		return // no call
+		return // never called
 	}
 	r.stats.attempted++
 	r.calls = append(r.calls, call{
@@ -95,10 +94,10 @@ func (r *recipientReader) add(recipient apiclient.Recipient) {
 	})
 }
 
-// finish works out the statistics once all recipients have arrived. row is the
-// batch's, and sent is when the request was.
+// finish computes the statistics once all recipients have arrived. row is the
+// batch's row, and sent is when the request was sent.
 func (r *recipientReader) finish(row *apiclient.Batch, sent time.Time) *recipientStats {
-	stats := r.stats // a copy, so that the reader is not kept with it
+	stats := r.stats // a copy, so that the reader can be freed
 	stats.readAt, stats.row = sent, fingerprintOf(row)
 	stats.counts[apiclient.RecipientUnknown] += max(0, row.TotalRecipients.N-r.rows)
 	var durations []time.Duration
@@ -116,8 +115,9 @@ func (r *recipientReader) finish(row *apiclient.Batch, sent time.Time) *recipien
 	return &stats
 }
 
-// countable are the calls that can be counted as events: a row without an id
-// cannot be told from others, and an attempt at 1970 is none.
+// countable returns the calls that can be counted as events. It leaves out rows
+// without an id, which cannot be told apart, and attempts at Unix time 0, which
+// call.attempted uses for none.
 func (r *recipientReader) countable() []call {
 	return slices.DeleteFunc(r.calls, func(c call) bool { return c.recipient == 0 || c.attempted == 0 })
 }
@@ -139,7 +139,7 @@ func distributionOf(durations []time.Duration) distribution {
 	}
 }
 
-// unixMicro is a time in Unix microseconds, 0 for none.
+// unixMicro converts a time to Unix microseconds; the zero time becomes 0.
 func unixMicro(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -147,7 +147,7 @@ func unixMicro(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
-// earlier is the earlier of two times, a zero one being none.
+// earlier returns the earlier of two times. A zero time is ignored.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b

@@ -26,7 +26,8 @@ func (c *Collector) Refresh(ctx context.Context) {
 	}
 }
 
-// Begin is a Refresh that nobody waits for. It returns what is closed at its end.
+// Begin starts a Refresh and returns at once. The channel is closed when the
+// Refresh is done.
 func (c *Collector) Begin() <-chan struct{} { return c.begin().done }
 
 func (c *Collector) begin() *waiter {
@@ -45,8 +46,8 @@ func (c *Collector) begin() *waiter {
 	return w
 }
 
-// giveUp records that a scrape has reached its deadline. What it waited for
-// holds up no other scrape, but for the one that caused it.
+// giveUp records that a scrape has reached its deadline. From then on, the
+// requests it waited for hold up no other scrape except the one that caused them.
 func (c *Collector) giveUp(w *waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,28 +61,29 @@ func (c *Collector) giveUp(w *waiter) {
 // waiter is a scrape that waits for what is read.
 type waiter struct {
 	since time.Time
-	done  chan struct{} // closed when it has to wait no longer
+	done  chan struct{} // closed when there is nothing left to wait for
 }
 
-// flight is a request that is in flight.
+// flight is a request in flight.
 type flight struct {
 	sent, due time.Time
-	cause     *waiter // the newest scrape when it was sent
-	givenUp   bool    // a scrape that waited for it has reached its deadline
+	cause     *waiter // the newest scrape when the request was sent
+	givenUp   bool    // a scrape waiting for the request has reached its deadline
 }
 
-// holdsUp reports whether a scrape waits for the request: it caused it, or it
-// came when the request was due or in flight.
+// holdsUp reports whether a scrape waits for the request. It does if it caused
+// the request, or if the request was due or in flight when the scrape arrived.
 func (f *flight) holdsUp(w *waiter) bool {
 	return f.cause == w || (!f.givenUp && (!f.sent.After(w.since) || !f.due.After(w.since)))
 }
 
 // refresh sends requests in the order of the plan, as many at once as
-// Concurrency allows, and plans anew with each answer that may change it. It
-// moves on with each scrape and each answer; the mutex of its Collector guards it.
+// Concurrency allows, and makes a new plan after each answer that may change it.
+// It advances with each scrape and each answer. The mutex of its Collector
+// guards it.
 type refresh struct {
 	c        *Collector
-	plan     []candidate // what is due and not sent yet; nil: to be made anew
+	plan     []candidate // due and not sent yet; nil: a new plan is needed
 	inFlight map[request]*flight
 	waiters  []*waiter
 	newest   *waiter // the newest scrape
@@ -90,8 +92,8 @@ type refresh struct {
 	lines    [][]any // of the log, about the answer that is being recorded
 }
 
-// advance sends what can be sent and releases the scrapes that wait for nothing
-// more.
+// advance sends what can be sent and releases the scrapes that have nothing left
+// to wait for.
 func (r *refresh) advance() {
 	if r.c.closed {
 		return
@@ -107,7 +109,7 @@ func (r *refresh) advance() {
 	}
 	r.plan = unsent
 	if !slices.ContainsFunc(r.waiters, r.holdsUp) {
-		r.countDeferred() // before the scrapes return, which show it
+		r.countDeferred() // before the scrapes return, because they expose the result
 		r.c.store.sweep(time.Now())
 	}
 	waiting := r.waiters[:0]
@@ -122,8 +124,9 @@ func (r *refresh) advance() {
 	r.waiters = waiting
 }
 
-// holdsUp reports whether a scrape has to wait for a request in flight. One that
-// could not be sent for want of a free place waits for a flight that does.
+// holdsUp reports whether a scrape waits for any request in flight. A request
+// that is due but exceeds the concurrency needs no check: it is sent when one of
+// those in flight is answered.
 func (r *refresh) holdsUp(w *waiter) bool {
 	for _, f := range r.inFlight {
 		if f.holdsUp(w) {
@@ -133,11 +136,11 @@ func (r *refresh) holdsUp(w *waiter) bool {
 	return false
 }
 
-// send starts a request, and reports false if it cannot be sent now. Requests are paid
-// for here, one after the other, so that none overtakes a more urgent one.
+// send starts a request and reports false if it cannot be sent now. Requests are
+// paid for here, one after the other, so that none overtakes a more urgent one.
 func (r *refresh) send(next candidate) bool {
 	if b := r.c.store.batches[next.id]; next.id != "" && (b == nil || b.gone) {
-		return true // it is gone, by an answer that came meanwhile
+		return true // another answer has shown that it is gone
 	}
 	if r.refused != nil || len(r.inFlight) >= r.c.cfg.API.Concurrency || r.leaves(next) {
 		return false
@@ -185,15 +188,15 @@ func (r *refresh) answered(request request) {
 	r.advance()
 }
 
-// leaves reports whether a request is left out because the account's own window
-// is nearly spent: what is left is for the customer's automation, but for the
-// list's guaranteed share.
+// leaves reports whether a request is left out because the API's own rate limit
+// is nearly used up. What remains is for the customer's automation, except for
+// the list's guaranteed share.
 func (r *refresh) leaves(c candidate) bool {
 	list := c.action == apiclient.ActionList && c.urgency == guaranteed && (c.running || !r.c.store.listings.all.long())
 	return !list && r.c.cfg.API.Budget.NearlyExhausted()
 }
 
-// countDeferred counts what was due for the newest scrape and was not sent.
+// countDeferred counts the requests that were due for the newest scrape but not sent.
 func (r *refresh) countDeferred() {
 	if r.newest == nil || r.counted == r.newest {
 		return
@@ -213,8 +216,9 @@ func (r *refresh) countDeferred() {
 	}
 }
 
-// prepare notes that a request is being sent. It returns what sends it, without
-// the mutex, and that returns what records the answer, under it.
+// prepare records that a request is being sent. It returns the function that
+// sends it, to be called without the mutex. That one returns the function that
+// records the answer, to be called with the mutex held.
 func (r *refresh) prepare(req request, now time.Time) func(context.Context, *apiclient.Permit) (record func()) {
 	if req.action == apiclient.ActionGet {
 		r.c.store.batches[req.id].askedAt = now
@@ -238,7 +242,7 @@ func (r *refresh) prepare(req request, now time.Time) func(context.Context, *api
 func (r *refresh) recordPage(req request, walk *apiclient.Walk, rows []apiclient.Batch, err error) {
 	l := r.c.store.listings.of(req)
 	if l == nil || l.walk != walk {
-		return // its recurring batch has gone meanwhile
+		return // its recurring batch has been deleted in the meantime
 	}
 	failures, first := l.failures, l.goodAt.IsZero()
 	if err == nil {

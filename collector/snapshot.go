@@ -10,19 +10,19 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// snapshot is what is known of the account, for a moment. It holds until
-// something new is known, or until the first of its series ends or changes by
-// itself. It is never changed once made, so that a scrape in between costs
-// formatting only.
+// snapshot is what is known about the account at one moment, as metric families.
+// It is valid until something new is known, or until the first of its series
+// expires or changes with time. It is immutable, so a scrape that finds it valid
+// costs formatting only.
 type snapshot struct {
 	version  uint64    // of the store
-	until    time.Time // zero: until something new is known
+	until    time.Time // when it becomes invalid; zero: only if the store changes
 	families []*dto.MetricFamily
 
-	// What the families are made of, while they are made.
+	// Used only while the families are made.
 	up      bool
 	list    *listing
-	counted bool // the counts by state can be shown
+	counted bool // the counts by state are known and not stale
 	batches map[apiclient.BatchStatus]int
 	runs    map[apiclient.BatchStatus]int
 	tracked []trackedBatch // by id
@@ -35,11 +35,11 @@ type trackedBatch struct {
 	now        time.Time       // in the zone of call windows
 	recipients *recipientStats // nil: none to show
 
-	outdatedSince time.Time // when a row was read first that tells that recipients have changed; zero: none has
+	outdatedSince time.Time // since when the row has shown that recipients is outdated; zero: it is up to date
 }
 
-// Gather returns what is known now, sorted as a registry sorts it. Nobody may
-// change it: scrapes share most of it.
+// Gather returns what is known now, sorted as a registry sorts it. Callers must
+// not modify it, because scrapes share most of it.
 func (c *Collector) Gather() ([]*dto.MetricFamily, error) {
 	families, err := c.counters.registry.Gather()
 	families = append(families, c.catalogue.budgetFamilies(c.cfg.API.Budget)...)
@@ -86,16 +86,16 @@ func newSnapshot(s *store, c *catalogue, now time.Time) *snapshot {
 		made.tracked = append(made.tracked, shown)
 	}
 	if len(made.tracked) > 0 {
-		made.until = earlier(made.until, now.Truncate(time.Minute).Add(time.Minute)) // call windows open and close then
+		made.until = earlier(made.until, now.Truncate(time.Minute).Add(time.Minute)) // call windows change at full minutes
 	}
 	slices.SortFunc(made.tracked, func(a, b trackedBatch) int { return cmp.Compare(a.row.ID, b.row.ID) })
 	made.families = c.families(made)
-	made.list, made.tracked = nil, nil // they belong to the store
+	made.list, made.tracked = nil, nil // they point into the store, which changes
 	return made
 }
 
-// holds reports whether what can be shown until a time can be shown now. If so,
-// the snapshot holds no longer than that. Zero is for ever.
+// holds reports whether data that expires at until can be shown now. If so, the
+// snapshot becomes invalid at that time, too. Zero means that it never expires.
 func (s *snapshot) holds(until, now time.Time) bool {
 	if passed(until, now) {
 		return false

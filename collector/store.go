@@ -8,7 +8,7 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// store is what is known of the account. The mutex of its Collector guards it.
+// store is what is known about the account. The mutex of its Collector guards it.
 //
 // A batch leaves the exposition when
 //   - it is gone: see markGone for what proves that;
@@ -27,12 +27,12 @@ type store struct {
 	clock    apiClock
 	batches  map[string]*batch
 	listings listings
-	version  uint64 // raised with every change
+	version  uint64 // incremented with every change
 
-	lastInTurn time.Time // when a batch was read last that showed no change
+	lastInTurn time.Time // when a batch that showed no change was last read
 }
 
-// batch is what is known of one batch or run.
+// batch is what is known about one batch or run.
 type batch struct {
 	row      apiclient.Batch
 	rowAt    time.Time // when the request that brought the row was sent, or when the batch was found to be gone
@@ -44,15 +44,15 @@ type batch struct {
 	misses     int       // walks in a row that should have shown it and did not
 	gone       bool      // it no longer exists; remembered for a while in case that is wrong
 
-	askedAt  time.Time // of the last get, good or not; zero: never
-	failures int       // gets that failed in a row
-	failure  error     // of the last of them
-	notFound int       // gets in a row that were answered 404
+	askedAt  time.Time // when it was last requested with get, successfully or not; zero: never
+	failures int       // consecutive gets that failed
+	failure  error     // of the last failed get
+	notFound int       // consecutive gets that were answered 404
 	stats    *recipientStats
 
-	outdatedSince time.Time // when a row was read first that tells that stats are outdated; zero: none has
+	outdatedSince time.Time // since when the row has shown that stats is outdated; zero: it is up to date
 
-	ledger *ledger // nil until read
+	ledger *ledger // nil until the batch is read
 
 	resumeFrom time.Time   // from when on calls count, if the ledger was dropped
 	resumeRow  fingerprint // of the row, when the ledger was dropped
@@ -65,8 +65,8 @@ func newStore(cfg *Config, client *apiclient.Client, counters *counters) *store 
 	}
 }
 
-// isTemplate reports whether a row only serves to spawn runs: its own recipients
-// stay pending for ever.
+// isTemplate reports whether a batch only spawns runs, while its own recipients
+// stay pending forever.
 func isTemplate(row *apiclient.Batch) bool {
 	return isRecurring(row) && row.Status != apiclient.BatchRunning
 }
@@ -77,13 +77,13 @@ func isRecurring(row *apiclient.Batch) bool {
 
 func recurrence(row *apiclient.Batch) string { return cmp.Or(row.Recurrence, "none") }
 
-// isLiveRun reports whether a row is a run that may still call, or call again.
+// isLiveRun reports whether a row is a run in a known state that has not ended.
 func isLiveRun(row *apiclient.Batch) bool {
 	return row.ParentID != "" && !row.Status.Ended() && row.Status != apiclient.BatchUnknown
 }
 
-// recordPage takes in a good page of a listing. Pages of runs are read until one
-// holds no live run.
+// recordPage records a page of a listing. A walk of runs ends at the first page
+// without a live run.
 func (s *store) recordPage(l *listing, r request, rows []apiclient.Batch) {
 	s.version++
 	live, oldest := false, time.Time{}
@@ -99,8 +99,9 @@ func (s *store) recordPage(l *listing, r request, rows []apiclient.Batch) {
 	}
 }
 
-// finishWalk ends a walk and looks for what should have been on it. oldest is
-// the creation of the last run read, for a walk of runs may leave older ones out.
+// finishWalk ends a walk and looks for batches that it should have shown but did
+// not. A walk of runs may stop early; runs created at or before oldest are not
+// expected in it then.
 func (s *store) finishWalk(l *listing, r request, oldest time.Time) {
 	walk := l.finish()
 	l.known, l.waiting = 0, 0
@@ -125,11 +126,12 @@ func (s *store) finishWalk(l *listing, r request, oldest time.Time) {
 	}
 }
 
-// missing is told of a batch that a walk should have shown and did not. It is
-// gone if the walk was one page, which shows the account at one moment. Between
-// the pages of a longer walk, a deletion or equal creation times may hide a row,
-// and the filter lacks what has left running: a get tells. A batch without
-// series is not worth one, it is gone with the second walk that lacks it.
+// missing handles a batch that a walk should have shown but did not. If the walk
+// had one page, which shows the account at one moment, the batch is gone. A
+// longer walk may miss a row because of a deletion or equal creation times, and
+// the list of running batches does not show batches that have stopped: a get
+// decides then. A batch without series is not worth a get; it is gone if two
+// walks in a row do not show it.
 func (s *store) missing(b *batch, r request, walk *apiclient.Walk) {
 	b.misses++
 	switch {
@@ -140,7 +142,7 @@ func (s *store) missing(b *batch, r request, walk *apiclient.Walk) {
 			s.markGone(b)
 		}
 	case walk.Truncated():
-		b.getPending = true // in its turn, for the next walk may lack another
+		b.getPending = true // but not urgent: the next truncated walk may miss other batches
 	case !b.getPending:
 		b.getPending, b.stoppedAt = true, time.Now()
 	}
@@ -166,8 +168,9 @@ func (s *store) markGone(b *batch) {
 	}
 }
 
-// update takes in a row from any answer whose request was sent at a time, and
-// returns it with what it left out filled in from what was known.
+// update records a row from an answer whose request was sent at the given time.
+// It returns the row, with members that the answer left out filled in from the
+// known row.
 func (s *store) update(row apiclient.Batch, sent time.Time, listed bool) apiclient.Batch {
 	s.version++
 	for _, odd := range row.Odd {
@@ -181,7 +184,7 @@ func (s *store) update(row apiclient.Batch, sent time.Time, listed bool) apiclie
 	} else {
 		row.KeepFrom(&b.row)
 		if sent.Before(b.rowAt) {
-			return row // what is known is newer
+			return row // the known row is newer
 		}
 		s.changed(b, &row)
 	}
@@ -195,9 +198,9 @@ func (s *store) update(row apiclient.Batch, sent time.Time, listed bool) apiclie
 	return row
 }
 
-// firstSeen sets what follows from the state in which a batch is seen first. One
-// that has ended is dated by what its row says, and read once if it ended since
-// the process started.
+// firstSeen initializes a batch that is seen for the first time. If it has
+// ended, the time of its end is taken from its row, and it is read once if that
+// is after the process started.
 func (s *store) firstSeen(b *batch, row *apiclient.Batch, sent time.Time) {
 	if row.Status != apiclient.BatchRunning {
 		b.stoppedAt = sent
@@ -210,7 +213,7 @@ func (s *store) firstSeen(b *batch, row *apiclient.Batch, sent time.Time) {
 		ended = row.CompletedAt
 	}
 	if !ended.IsZero() {
-		b.endedAt = earlier(s.clock.toOurs(ended), sent) // not in the future: the API's clock has whole seconds
+		b.endedAt = earlier(s.clock.toOurs(ended), sent) // the API's clock is only known in whole seconds: never in the future
 	}
 	b.getPending = !isTemplate(row) && !ended.Before(s.countsFrom(b, row))
 }
@@ -244,8 +247,8 @@ func (s *store) changed(b *batch, row *apiclient.Batch) {
 	}
 }
 
-// countsFrom is the moment from which on calls count at the first read of a
-// batch, or at the first one after its ledger was dropped.
+// countsFrom returns the time from which calls count in the first read of a
+// batch, or in the first one after its ledger was dropped.
 func (s *store) countsFrom(b *batch, row *apiclient.Batch) time.Time {
 	if !b.resumeFrom.IsZero() {
 		return b.resumeFrom
@@ -256,7 +259,7 @@ func (s *store) countsFrom(b *batch, row *apiclient.Batch) time.Time {
 	return s.clock.countingFrom
 }
 
-// recordGet takes in a whole answer to get.
+// recordGet records a complete answer to get.
 func (s *store) recordGet(row apiclient.Batch, reader *recipientReader, sent time.Time) {
 	row = s.update(row, sent, false)
 	b := s.batches[row.ID]
@@ -270,7 +273,7 @@ func (s *store) recordGet(row apiclient.Batch, reader *recipientReader, sent tim
 	stats.readAtAPI = s.clock.toAPI(sent)
 	b.failures, b.failure, b.notFound, b.stats, b.outdatedSince = 0, nil, 0, stats, time.Time{}
 	if s.clock.disputed() {
-		b.getPending = true // it is read again once it is settled from when on calls count
+		b.getPending = true // read it again once the time from which calls count is settled
 		return
 	}
 	if b.ledger == nil {
@@ -279,9 +282,10 @@ func (s *store) recordGet(row apiclient.Batch, reader *recipientReader, sent tim
 	s.counters.countCalls(b.ledger.count(reader.countable(), s.countsFrom(b, &row)))
 }
 
-// recordGetFailure takes in a get that failed. One 404 proves nothing, for a
-// database error is answered so, too, and nor do two if the listing shows the
-// batch. A run may be on a page that is not read.
+// recordGetFailure records a failed get. A single 404 proves nothing, because
+// the API answers database errors in the same way. Two in a row mean that the
+// batch is gone, unless the listing still shows it. For runs the listing is not
+// consulted, because a run may be on a page that is not read.
 func (s *store) recordGetFailure(b *batch, err error) {
 	s.version++
 	b.failures++
@@ -295,8 +299,8 @@ func (s *store) recordGetFailure(b *batch, err error) {
 	}
 }
 
-// tracked are the batches that have series of their own: at most
-// Config.MaxBatches, by rank, and the newest first within one.
+// tracked returns the batches that have series of their own: at most
+// Config.MaxBatches, by rank, and newest first within a rank.
 func (s *store) tracked(now time.Time) []*batch {
 	type ranked struct {
 		*batch
@@ -318,7 +322,8 @@ func (s *store) tracked(now time.Time) []*batch {
 	return tracked
 }
 
-// rank orders the states in which batches are tracked; 0 is not tracked.
+// rank returns the priority for being tracked, 1 being the highest; 0 means that
+// the batch is not tracked.
 func (s *store) rank(b *batch, now time.Time) int {
 	switch {
 	case b.gone:
@@ -335,7 +340,7 @@ func (s *store) rank(b *batch, now time.Time) int {
 	return 0
 }
 
-// retained reports whether a batch ended within the retention.
+// retained reports whether a batch ended within Config.FinishedRetention.
 func (s *store) retained(b *batch, now time.Time) bool {
 	return !b.endedAt.IsZero() && now.Before(b.endedAt.Add(s.cfg.FinishedRetention))
 }
@@ -345,7 +350,7 @@ func (s *store) retained(b *batch, now time.Time) bool {
 // twice should it return.
 const rememberFor = 24 * time.Hour
 
-// sweep frees what is remembered of batches that are not tracked any more.
+// sweep frees the memory of batches that are no longer tracked.
 func (s *store) sweep(now time.Time) {
 	keep := map[*batch]bool{}
 	for _, b := range s.tracked(now) {
@@ -366,8 +371,8 @@ func (s *store) sweep(now time.Time) {
 	}
 }
 
-// dropLedger frees what is known of a batch's calls, but for the moment from
-// which on they count should it be read again.
+// dropLedger frees what is known about a batch's calls. It keeps only the time
+// from which calls count if the batch is read again.
 func (b *batch) dropLedger() {
 	if b.ledger != nil {
 		b.resumeFrom = b.ledger.resumeFrom(b.stats.readAtAPI.Add(clockTolerance))
