@@ -143,7 +143,7 @@ func (w *world) start() {
 	w.budget = apiclient.NewBudget(w.settings.limits)
 	cfg.API.Budget, cfg.API.Transport = w.budget, w.transport
 	if !w.settings.silent && cfg.Logger == nil {
-		cfg.Logger = log.NewLogfmtLogger(&w.logged)
+		cfg.Logger = log.NewSyncLogger(log.NewLogfmtLogger(&w.logged))
 	}
 	w.collector, w.handler = collector.New(cfg), nil
 	w.Cleanup(w.collector.Close)
