@@ -270,8 +270,9 @@ func TestDashboardsTurnRedWhereTheAlertsFire(t *testing.T) {
 	t.Parallel()
 	constants := constantsOf(t)
 	alerting := map[string]string{
-		"Oldest call": "stuck_call_seconds", "Age of the list": "list_age_seconds", "Stalest batch": "details_age_seconds",
-		"Read": "details_age_seconds", "Late by": "overdue_seconds", "Failed": "campaign_failure_ratio",
+		"Oldest call": "stuck_call_seconds", "Age of the list": "list_age_seconds", "Longest outdated": "details_wait_seconds",
+		"Outdated": "details_wait_seconds", "Read": "details_rest_seconds", "Late by": "overdue_seconds",
+		"Failed": "campaign_failure_ratio",
 	}
 	seen := map[string]bool{}
 	compare := func(file, title string, limits thresholds) {

@@ -16,7 +16,16 @@ import (
 var neverInTheDemo = map[string]string{
 	"Magpipe / Exporter health: Budget B": "the simulated API sends no X-RateLimit headers",
 	"Magpipe / Exporter health: Budget C": "the simulated API sends no X-RateLimit headers",
+
+	"Magpipe / Campaign overview: Running campaigns M":                                        promptlyRead,
+	"Magpipe / Exporter health: Outdated batches A":                                           promptlyRead,
+	"Magpipe / Exporter health: Outdated batches B":                                           promptlyRead,
+	"Magpipe / Exporter health: Outdated batches C":                                           promptlyRead,
+	"batch_id:magpipe_batch_waiting_since:timestamp_seconds":                                  promptlyRead,
+	`MagpipeDetailsStale {__name__="batch_id:magpipe_batch_waiting_since:timestamp_seconds"}`: promptlyRead,
 }
+
+const promptlyRead = "the demo has the budget to read in each refresh whatever has changed"
 
 // expression is one query of a panel, a variable or a rule.
 type expression struct {
