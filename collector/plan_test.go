@@ -38,12 +38,12 @@ func TestABatchThatCannotCallRestsUntilItCanOrItsRowMoves(t *testing.T) {
 func TestACallThatHangsIsFoundInTurnThoughItMovesNoRow(t *testing.T) {
 	const silent = 20
 	inWorld(t, func(a *simulator.Account) {
-		movingAccount{batches: 60, running: 60, moving: 60}.fill(a) // more than the budget pays for
+		movingAccount{batches: 30, running: 30, moving: 30, recipients: 500}.fill(a) // more than the budget pays for
 		for i := range silent {
 			a.Add(simulator.Campaign{ID: fmt.Sprint("silent", i), Recipients: 1, CreatedAt: at(0, 0, i), UpdatedAt: at(0, 1, 0)})
 		}
 	}, func(w *world) {
-		w.scrapeFor(time.Hour)
+		w.refreshFor(30 * time.Minute)
 		w.account.SetRecipient("silent7", 0, simulator.Recipient{Status: "calling", AttemptedAt: time.Now()})
 		w.account.Set("silent7", "updated_at", "2000-01-01T00:01:00+00:00")
 		bound := silent*79*time.Second + 30*time.Second
