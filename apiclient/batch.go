@@ -3,14 +3,13 @@ package apiclient
 import "time"
 
 // Batch is one row of list or list_runs, or the batch of a get. A time is zero
-// and a Count not known if the API had null, left the member out, or said
-// something impossible; Odd tells of the last. A text is kept to its first 1024
-// bytes.
+// and a Count not known if the API sent null, an impossible value (which is then
+// in Odd), or nothing. Strings are cut to their first 1024 bytes.
 type Batch struct {
-	ID         string // "" only in a row that cannot be told from another
+	ID         string // "" only in a row without a usable id
 	Name       string
 	Status     BatchStatus
-	ParentID   string // of a run: its recurring batch
+	ParentID   string // of a run: the ID of its recurring batch
 	Recurrence string // "none", "daily" ...; "" for null
 
 	TotalRecipients, CompletedCount, FailedCount Count
@@ -23,26 +22,26 @@ type Batch struct {
 
 	Odd []Odd // nil if every value made sense
 
-	carried memberSet // what the row had; 0 for one that was not decoded
-	misread memberSet // parts of the window that made no sense
+	carried memberSet // the members that the row had; 0 if it was not decoded
+	misread memberSet // the members of the window that could not be decoded
 }
 
-// Count is a number of things, at least 0, if it is known.
+// Count is a number of things, which is at least 0 if Known.
 type Count struct {
 	N     int64
 	Known bool
 }
 
-// Recipient is one recipient of a batch. It has no name and no number.
+// Recipient is one recipient of a batch, without name and phone number.
 type Recipient struct {
-	Key                      uint64 // tells the recipients read by one client apart; 0: the row has no id
+	Key                      uint64 // hash of the id, comparable within one Client; 0: the row has no id
 	Status                   RecipientStatus
-	AttemptedAt, CompletedAt time.Time // zero: null or no date
+	AttemptedAt, CompletedAt time.Time // zero: null or not a valid time
 	Odd                      []Odd     // nil if every value made sense
 }
 
 // Odd is a value outside its known set, or an impossible one. The value itself
-// is not kept, for it may be anything; Hash tells two of them apart.
+// is not kept, because it may be anything; equal values have the same Hash.
 type Odd struct {
 	Field Field
 	Hash  uint64
@@ -51,8 +50,8 @@ type Odd struct {
 // Field is a kind of value that can be odd.
 type Field string
 
-// The kinds of values. A duration is odd only when two times are compared, so
-// no Odd of this package has it.
+// The kinds of values. Only a comparison of two times shows that a duration is
+// odd, so no Odd made by this package has FieldDuration.
 const (
 	FieldBatchStatus     Field = "batch_status"
 	FieldRecipientStatus Field = "recipient_status"
@@ -67,9 +66,9 @@ func Fields() []Field {
 	return []Field{FieldBatchStatus, FieldRecipientStatus, FieldTimestamp, FieldWindow, FieldDuration, FieldCount}
 }
 
-// memberSet is a set of members of a row, those that an answer may leave out:
-// the official pages show them in one answer and not in another, or another
-// version of the service might.
+// memberSet is a set of the members that an answer may leave out of a row. In the
+// official documentation, some answers have members that others lack, and other
+// versions of the service may differ further.
 type memberSet uint32
 
 const (
@@ -92,11 +91,11 @@ const (
 	memberUpdatedAt
 	memberCompletedAt
 
-	// memberAny is in every row that was decoded, whatever it had.
+	// memberAny is set in every decoded row, whatever members it had.
 	memberAny
 )
 
-// memberNames are their names on the wire.
+// memberNames maps the names in JSON to members.
 var memberNames = map[string]memberSet{
 	"name":                 memberName,
 	"parent_batch_id":      memberParentID,
@@ -118,12 +117,13 @@ var memberNames = map[string]memberSet{
 	"completed_at":         memberCompletedAt,
 }
 
-// has reports whether a row had a member, as far as that is known.
+// has reports whether a row had a member. A row that was not decoded counts as
+// having all of them.
 func (s memberSet) has(member memberSet) bool { return s == 0 || s&member != 0 }
 
-// KeepFrom fills in what the row left out from an older row of the same batch:
-// the answers of list and get may have different members. An explicit null was
-// not left out. A run stays a run of its recurring batch.
+// KeepFrom copies the members that the row left out from an older row of the
+// same batch, since the answers to list and get may have different members. An
+// explicit null is not left out, except that a run keeps its ParentID.
 func (b *Batch) KeepFrom(older *Batch) {
 	if b.ParentID == "" {
 		b.ParentID = older.ParentID
@@ -176,7 +176,8 @@ func (b *Batch) RanSince(older *Batch) bool {
 		(older.carried.has(memberCompletedAt) && anew(older.CompletedAt, b.CompletedAt))
 }
 
-// BatchStatus is a batch's state. The zero value is one that the API does not document.
+// BatchStatus is the state of a batch. The zero value stands for any state that
+// the API does not document.
 type BatchStatus uint8
 
 // The documented states of a batch.
@@ -194,10 +195,10 @@ const (
 
 var batchStatusNames = [...]string{"unknown", "draft", "scheduled", "running", "paused", "completed", "cancelled", "failed", "recurring"}
 
-// String is the state's name, as the API writes it.
+// String returns the state's name, as the API writes it.
 func (s BatchStatus) String() string { return batchStatusNames[s] }
 
-// Ended reports whether the batch is over, until it is run again.
+// Ended reports whether the batch is over, unless it is run again.
 func (s BatchStatus) Ended() bool {
 	return s == BatchCompleted || s == BatchCancelled || s == BatchFailed
 }
@@ -219,8 +220,8 @@ func parseBatchStatus(raw []byte) BatchStatus {
 	return BatchUnknown
 }
 
-// RecipientStatus is where a recipient's call is. The zero value is one that
-// the API does not document.
+// RecipientStatus is the state of a recipient's call. The zero value stands for
+// any state that the API does not document.
 type RecipientStatus uint8
 
 // The documented states of a recipient.
@@ -243,14 +244,14 @@ var recipientStatusNames = [...]string{
 	"completed", "failed", "busy", "no_answer", "skipped",
 }
 
-// String is the state's name, as the API documents it.
+// String returns the state's name, as the API documents it.
 func (s RecipientStatus) String() string { return recipientStatusNames[s] }
 
-// Active reports whether a call is under way.
+// Active reports whether a call is in progress.
 func (s RecipientStatus) Active() bool { return s >= RecipientCalling && s <= RecipientInProgress }
 
-// Outcome reports whether the state says how a call ended. That a call is
-// completed means that it ended, be it on a voicemail.
+// Outcome reports whether the state says how a call ended. RecipientCompleted
+// includes calls answered by a voicemail.
 func (s RecipientStatus) Outcome() bool { return s >= RecipientCompleted && s <= RecipientNoAnswer }
 
 // RecipientStatuses lists every state, the unknown one last.
@@ -269,8 +270,8 @@ func recipientStatuses(first, last RecipientStatus) []RecipientStatus {
 	return all
 }
 
-// parseRecipientStatus also folds the spellings that the service's own code
-// uses beside the documented ones.
+// parseRecipientStatus also accepts the undocumented spellings that the
+// service's own code uses.
 func parseRecipientStatus(raw []byte) RecipientStatus {
 	switch string(raw) {
 	case "no-answer":

@@ -11,33 +11,34 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Errors of Take, and of a request for which the permit is of no use.
+// Errors of Take, and of a request whose permit is no longer valid.
 var (
 	ErrBudgetSpent = errors.New("the request budget is spent for now")
 	ErrBackoff     = errors.New("the API asked for a pause")
 	ErrPermitUsed  = errors.New("the permit was used for another request")
 )
 
-// Limits are the most requests in any minute and in any hour. Both are at least 1.
+// Limits are the maximum number of requests in any minute and in any hour. Both
+// are at least 1.
 type Limits struct{ PerMinute, PerHour int }
 
-// Budget decides whether one more request may be sent. One token bucket meets
-// both limits: with burst b and refill r (per second) every minute holds at
-// most b+60r and every hour at most b+3600r requests, wherever it starts. It
-// is safe for concurrent use.
+// Budget decides whether one more request may be sent. A single token bucket
+// keeps both limits: with burst b and refill r (per second), there are at most
+// b+60r requests in any minute and at most b+3600r in any hour. It is safe for
+// concurrent use.
 type Budget struct {
 	limits Limits
 	bucket *rate.Limiter
 
 	mu            sync.Mutex
 	pausedTo      time.Time
-	rateLimit     RateLimit // what the API last said of its own window
-	rateLimitEnds time.Time // when it is forgotten
+	rateLimit     RateLimit // what the API last reported about its own window
+	rateLimitEnds time.Time // when rateLimit expires
 }
 
 // NewBudget makes a budget that starts with a 25th of the hour's requests, or
-// a full bucket where that is less: a restart forgets what was spent before
-// it, and a crash loop must not break the limits that the API documents.
+// with a full bucket if that is less. After a restart, what was spent before is
+// forgotten, and a crash loop must not exceed the API's documented limits.
 func NewBudget(l Limits) *Budget {
 	l = Limits{PerMinute: max(1, min(l.PerMinute, unlimited)), PerHour: max(1, min(l.PerHour, unlimited))}
 	burst, refill := l.split()
@@ -59,16 +60,16 @@ func (l Limits) split() (burst int, refill float64) {
 	return burst, min((m-float64(burst))/60, (h-float64(burst))/3600)
 }
 
-// Limits are those that the budget was made with.
+// Limits returns the limits that the budget was made with.
 func (b *Budget) Limits() Limits { return b.limits }
 
-// Burst is the most requests that can be sent at once.
+// Burst returns the maximum number of requests that can be sent at once.
 func (b *Budget) Burst() int { return b.bucket.Burst() }
 
-// Refill is the number of requests that the budget regains per second.
+// Refill returns the number of requests that the budget regains per second.
 func (b *Budget) Refill() float64 { return float64(b.bucket.Limit()) }
 
-// Remaining is the number of requests that could be sent right now.
+// Remaining returns the number of requests that could be sent right now.
 func (b *Budget) Remaining() int {
 	now := time.Now()
 	if b.paused(now) != nil {
@@ -108,18 +109,18 @@ func (b *Budget) pause(wait time.Duration) {
 	}
 }
 
-// RateLimit is what the API says of its own window in X-RateLimit headers.
-// Which of its windows that is, it does not say. The zero value means that the
-// headers were missing, which is normal.
+// RateLimit is what the API reports about its own rate limit window in
+// X-RateLimit headers. The API does not say whether that window is the minute or
+// the hour. The zero value means that the headers were missing, which is normal.
 type RateLimit struct {
 	Limit     int       // requests in the window; 0: unknown
 	Remaining int       // how many of them are left
-	Reset     time.Time // when the window ends, by our clock; zero: unknown
+	Reset     time.Time // when the window ends, by the local clock; zero: unknown
 }
 
-// RateLimit is what the newest answer with X-RateLimit headers said. It is
-// forgotten, and the zero value returned, once that window has ended; one that
-// does not say when it ends counts for a minute.
+// RateLimit returns what the latest answer with X-RateLimit headers reported. It
+// returns the zero value once that window has ended, or after a minute if the
+// answer did not say when the window ends.
 func (b *Budget) RateLimit() RateLimit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -130,7 +131,7 @@ func (b *Budget) RateLimit() RateLimit {
 }
 
 // NearlyExhausted reports whether a tenth or less of the API's own window is
-// left, whoever has used it up: reads that can wait should.
+// left, no matter which client used it up. Reads that can wait should wait then.
 func (b *Budget) NearlyExhausted() bool {
 	r := b.RateLimit()
 	return r.Limit > 0 && r.Remaining <= r.Limit/10
@@ -149,9 +150,9 @@ func (b *Budget) observe(r RateLimit) {
 	b.rateLimit, b.rateLimitEnds = r, ends
 }
 
-// parseRateLimit reads X-RateLimit headers that came at a time. The reset is in
-// Unix seconds by the clock of the answer's Date, if it has one. None of the
-// API's windows is longer than an hour: a reset further ahead is as good as none.
+// parseRateLimit reads the X-RateLimit headers of an answer that arrived now. The
+// reset is in Unix seconds by the clock of the answer's Date, if it has one. It
+// is ignored if it is more than an hour ahead, since no window of the API is longer.
 func parseRateLimit(h http.Header, now time.Time) RateLimit {
 	limit, err := strconv.Atoi(h.Get("X-RateLimit-Limit"))
 	if err != nil || limit <= 0 {
@@ -169,7 +170,8 @@ func parseRateLimit(h http.Header, now time.Time) RateLimit {
 	return r
 }
 
-// dateOf is the time by the clock of an answer that came at a time of ours.
+// dateOf returns the Date of an answer, or the local time of its arrival if it
+// has none.
 func dateOf(h http.Header, now time.Time) time.Time {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		return date
@@ -182,8 +184,8 @@ const (
 	longestPause = time.Hour
 )
 
-// pauseAsked returns how long nothing may be sent after an answer: a 429 always
-// asks for a pause, a 503 only with a Retry-After. Anything else asks for none.
+// pauseAsked returns the pause that an answer asks for: a 429 always asks for
+// one, a 503 only with a Retry-After, and other answers never do.
 func pauseAsked(status int, h http.Header, now time.Time) time.Duration {
 	switch {
 	case status == http.StatusTooManyRequests,
@@ -194,8 +196,8 @@ func pauseAsked(status int, h http.Header, now time.Time) time.Duration {
 }
 
 // parseRetryAfter reads a Retry-After header: seconds, or an HTTP date by the
-// clock of the answer's own Date, if it has one. What is missing, unreadable or
-// not in the future means 10 s; an hour is the most.
+// clock of the answer's own Date, if it has one. A value that is missing,
+// malformed or not in the future means 10 s; the maximum is an hour.
 func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	wait := time.Duration(0)

@@ -1,11 +1,11 @@
 // Package apiclient reads campaigns from the Magpipe batch-calls API. It speaks
 // HTTP and JSON, and logs nothing.
 //
-// Policy: every request is paid for with a Permit before it is sent, none
-// follows a redirect, and no answer is held whole. A request is sent again only
-// if it met a kept-alive connection that was dead, once, and paid for again. No
-// type has a field for a phone number or a recipient's name, so none can leave
-// the package.
+// Every request is paid for with a Permit before it is sent. Redirects are not
+// followed, and no answer is held in memory as a whole. A request is retried
+// once, and paid for again, only if it was sent on a kept-alive connection that
+// turned out to be dead. No type has a field for a phone number or a recipient's
+// name, so neither can leave the package.
 package apiclient
 
 import (
@@ -20,17 +20,17 @@ import (
 	"time"
 )
 
-// Action is an operation of the API, as it is named on the wire.
+// Action is an operation of the API, by its name in requests.
 type Action string
 
-// The actions that the client uses. All of them only read.
+// The actions that the client uses. None of them changes anything.
 const (
 	ActionList     Action = "list"
 	ActionListRuns Action = "list_runs"
 	ActionGet      Action = "get"
 )
 
-// Actions lists every action, in the order in which they are documented.
+// Actions lists every action.
 func Actions() []Action { return []Action{ActionList, ActionListRuns, ActionGet} }
 
 // Config is what New needs. URL, Key and Budget are required.
@@ -38,32 +38,32 @@ type Config struct {
 	URL         *url.URL          // the endpoint, as ParseURL accepts it
 	Key         *Key              // sent as a bearer token
 	Budget      *Budget           // pays for every request
-	Transport   http.RoundTripper // nil: a pool of kept-alive connections of its own
-	Timeout     time.Duration     // of one request, body included; 0: 20 s
-	PageSize    int               // rows asked for per page; 0: 500
-	Concurrency int               // requests in flight that the connection pool is made for; 0: 8
-	Version     string            // of the User-Agent
-	Observe     func(Exchange)    // told of every request sent, from the goroutine that sent it; may be nil
+	Transport   http.RoundTripper // nil: the client's own pool of kept-alive connections
+	Timeout     time.Duration     // of one request, including its body; 0: 20 s
+	PageSize    int               // rows requested per page; 0: 500
+	Concurrency int               // number of connections that the pool keeps; 0: 8
+	Version     string            // version in the User-Agent
+	Observe     func(Exchange)    // called after every request, from the goroutine that sent it; may be nil
 }
 
-// Exchange is one request that was sent, and how it ended. A request that is
-// sent again makes two.
+// Exchange is one request that was sent, and how it ended. A retry is an
+// Exchange of its own.
 type Exchange struct {
 	Action    Action
-	Duration  time.Duration // to the whole answer
-	Err       error         // nil if the answer was whole and decoded
-	Date      time.Time     // the answer's Date header, whole seconds; zero without one
-	DateAt    time.Time     // when that header came, by our clock
+	Duration  time.Duration // until the end of the answer
+	Err       error         // nil if the answer was complete and decoded
+	Date      time.Time     // the answer's Date header, in whole seconds; zero without one
+	DateAt    time.Time     // when that header arrived, by the local clock
 	RateLimit RateLimit     // the answer's X-RateLimit headers; zero without them
 }
 
 // Client reads one account. It is safe for concurrent use.
 type Client struct {
 	cfg  Config
-	seed maphash.Seed // tells values apart without keeping them
+	seed maphash.Seed // for hashes that stand in for values that are not kept
 }
 
-// New makes a client that sends nothing yet.
+// New returns a client. It does not send anything yet.
 func New(cfg Config) *Client {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 20 * time.Second
@@ -80,7 +80,7 @@ func New(cfg Config) *Client {
 	return &Client{cfg: cfg, seed: maphash.MakeSeed()}
 }
 
-// Close ends the idle connections.
+// Close closes the idle connections.
 func (c *Client) Close() {
 	if pool, ok := c.cfg.Transport.(interface{ CloseIdleConnections() }); ok {
 		pool.CloseIdleConnections()
@@ -93,8 +93,8 @@ type Permit struct {
 	used   atomic.Bool
 }
 
-// Take pays for one request. ErrBudgetSpent or ErrBackoff say why none may be
-// sent now. A request that fails is paid for as well.
+// Take pays for one request, or returns ErrBudgetSpent or ErrBackoff if none may
+// be sent now. There is no refund for a request that fails.
 func (c *Client) Take() (*Permit, error) {
 	if err := c.cfg.Budget.take(); err != nil {
 		return nil, err
@@ -102,8 +102,8 @@ func (c *Client) Take() (*Permit, error) {
 	return &Permit{client: c}, nil
 }
 
-// spend uses a permit up. It fails with ErrPermitUsed, or with ErrBackoff if a
-// pause has begun since the permit was taken.
+// spend uses up a permit. It returns ErrPermitUsed if that has happened before,
+// or ErrBackoff if a pause has begun since the permit was taken.
 func (p *Permit) spend() error {
 	if p == nil || p.client == nil || !p.used.CompareAndSwap(false, true) {
 		return ErrPermitUsed
@@ -112,14 +112,13 @@ func (p *Permit) spend() error {
 }
 
 // Get reads one batch and calls each for every recipient, in the order of the
-// answer and while it is still being read: if Get fails, what each was told is
-// void. The API cuts recipients off silently (at 1000 by default): compare their
-// number with TotalRecipients.
+// answer and while it is still being read. If Get fails, the caller must discard
+// the recipients that each has received. The API silently limits the number of
+// recipients (to 1000 by default), so compare it with TotalRecipients.
 //
-// It fails with a StatusError, a DecodeError (also for an answer without
-// recipients, unless it says that there are 0: that is how the API tells of a
-// failed read), ErrTooLarge, ErrPermitUsed, ErrBackoff, or an error of the
-// network.
+// The error is a StatusError, a DecodeError, ErrTooLarge, ErrPermitUsed,
+// ErrBackoff or a network error. An answer without recipients is a DecodeError
+// unless its batch has 0: the API answers so if it failed to read them.
 func (p *Permit) Get(ctx context.Context, id string, each func(Recipient)) (batch Batch, err error) {
 	err = p.exchange(ctx, question{Action: ActionGet, BatchID: id}, func(doc *document) (err error) {
 		batch, err = doc.get(id, each)
@@ -141,9 +140,9 @@ type question struct {
 	Offset   int    `json:"offset,omitempty"`
 }
 
-// exchange asks one question and hands the answer to decode. If the connection
-// was stale, it asks once more on a new one, provided that the budget pays for
-// that; so it does not after an answer, or a part of one.
+// exchange asks one question and passes the answer to decode. If the connection
+// was stale, so that no part of an answer arrived, it retries once on a new
+// connection, provided that the budget allows it.
 func (p *Permit) exchange(ctx context.Context, q question, decode func(*document) error) error {
 	if err := p.spend(); err != nil {
 		return err
@@ -155,7 +154,7 @@ func (p *Permit) exchange(ctx context.Context, q question, decode func(*document
 	if !stale {
 		return err
 	}
-	c.Close() // the other connections have been idle as long, or longer
+	c.Close() // the other idle connections are at least as old
 	if ctx.Err() != nil || c.cfg.Budget.take() != nil {
 		return err
 	}
@@ -163,7 +162,7 @@ func (p *Permit) exchange(ctx context.Context, q question, decode func(*document
 	return err
 }
 
-// ask sends one request and tells Observe how it ended.
+// ask sends one request and reports to Observe how it ended.
 func (c *Client) ask(ctx context.Context, q question, decode func(*document) error) (stale bool, err error) {
 	done := Exchange{Action: q.Action}
 	start := time.Now()
@@ -175,19 +174,19 @@ func (c *Client) ask(ctx context.Context, q question, decode func(*document) err
 	return stale, done.Err
 }
 
-func (c *Client) send(ctx context.Context, q question, decode func(*document) error, seen *Exchange) (stale bool, err error) {
+func (c *Client) send(ctx context.Context, q question, decode func(*document) error, done *Exchange) (stale bool, err error) {
 	used := &connection{}
 	req, err := c.request(used.traced(ctx), q)
 	if err != nil {
 		return false, err
 	}
-	// A transport follows no redirect, so that the key goes nowhere else.
+	// Unlike an http.Client, a transport does not follow redirects, so the key is sent nowhere else.
 	resp, err := c.cfg.Transport.RoundTrip(req)
 	if err != nil {
 		return used.stale(), withoutContent(ctx, err)
 	}
 	defer resp.Body.Close()
-	pause := c.note(resp, seen)
+	pause := c.note(resp, done)
 	if resp.StatusCode != http.StatusOK {
 		return false, readStatusError(resp, pause)
 	}
@@ -207,22 +206,22 @@ func (c *Client) request(ctx context.Context, q question) (*http.Request, error)
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
-	req.GetBody = nil // or net/http would send it again by itself, and nobody would have paid
+	req.GetBody = nil // with it, net/http would retry on its own, outside the budget
 	req.Header.Set("Authorization", "Bearer "+c.cfg.Key.Value())
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "magpipe_exporter/"+c.cfg.Version)
 	return req, nil
 }
 
-// note keeps what the headers of an answer tell, and begins the pause that they
-// ask for: the body may take its time.
-func (c *Client) note(resp *http.Response, seen *Exchange) (pause time.Duration) {
+// note records the headers of an answer. A pause that they ask for begins at
+// once, without waiting for the body.
+func (c *Client) note(resp *http.Response, done *Exchange) (pause time.Duration) {
 	now := time.Now()
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		seen.Date, seen.DateAt = date, now
+		done.Date, done.DateAt = date, now
 	}
-	seen.RateLimit = parseRateLimit(resp.Header, now)
-	c.cfg.Budget.observe(seen.RateLimit)
+	done.RateLimit = parseRateLimit(resp.Header, now)
+	c.cfg.Budget.observe(done.RateLimit)
 	pause = pauseAsked(resp.StatusCode, resp.Header, now)
 	c.cfg.Budget.pause(pause)
 	return pause

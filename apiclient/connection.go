@@ -16,21 +16,21 @@ import (
 	"time"
 )
 
-// network is how a transport stands to what lies between it and the API.
+// network configures how a transport reaches the API.
 type network struct {
-	proxy func(*http.Request) (*url.URL, error) // what the environment says; loopback goes past it
-	ping  time.Duration                         // after so long without a frame an HTTP/2 server is asked for a sign of life
-	pong  time.Duration                         // after so long without an answer to that the connection is dropped
+	proxy func(*http.Request) (*url.URL, error) // returns the proxy for a request; not used for loopback addresses
+	ping  time.Duration                         // how long an HTTP/2 connection may be silent before a ping is sent
+	pong  time.Duration                         // how long the answer to a ping may take before the connection is closed
 }
 
 func defaultNetwork() network {
 	return network{proxy: http.ProxyFromEnvironment, ping: 5 * time.Second, pong: 5 * time.Second}
 }
 
-// newTransport makes a pool of kept-alive connections. Without pings, requests
-// would go on into an HTTP/2 connection that has gone dark, after a failover for
-// instance, until the operating system gives it up, which takes a quarter of an
-// hour.
+// newTransport makes a pool of kept-alive connections. It sends HTTP/2 pings
+// because a connection may die silently, for example in a failover. Without
+// pings, requests would keep using it until the operating system gives up on it,
+// which takes a quarter of an hour.
 func newTransport(concurrency int, n network) *http.Transport {
 	return &http.Transport{
 		Proxy: func(req *http.Request) (*url.URL, error) {
@@ -51,8 +51,8 @@ func newTransport(concurrency int, n network) *http.Transport {
 	}
 }
 
-// refusedByProxy fails unless a proxy has connected us. net/http's own error
-// would quote what the proxy says.
+// refusedByProxy returns a ProxyError unless the proxy has established the
+// connection. The error of net/http itself would quote the proxy's answer.
 func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode != http.StatusOK {
 		return &ProxyError{StatusCode: resp.StatusCode}
@@ -60,10 +60,10 @@ func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.R
 	return nil
 }
 
-// connection is what is known of the connection that carries a request.
+// connection is what is known about the connection that carries a request.
 type connection struct{ reused, answered atomic.Bool }
 
-// traced returns a context under which a request tells of its connection.
+// traced returns a context that makes a request report on its connection.
 func (c *connection) traced(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn:              func(info httptrace.GotConnInfo) { c.reused.Store(info.Reused) },
@@ -71,17 +71,18 @@ func (c *connection) traced(ctx context.Context) context.Context {
 	})
 }
 
-// stale reports whether a request that failed was sent on a kept-alive
-// connection and no byte of an answer came: most likely the server had closed
-// it, or it has gone dark.
+// stale reports whether a failed request was sent on a kept-alive connection and
+// received no byte of an answer. Most likely, the server has closed the
+// connection, or it has died silently.
 func (c *connection) stale() bool { return c.reused.Load() && !c.answered.Load() }
 
-// ErrPlainHTTP is the error of ParseURL for a URL that would send the key in clear.
+// ErrPlainHTTP is returned by ParseURL for a URL that would send the key in clear.
 var ErrPlainHTTP = errors.New("plain http would send the key in clear")
 
-// ParseURL checks an endpoint: https, or http to a loopback address, or http
-// to any with allowHTTP, for the key must not travel in clear by accident
-// (ErrPlainHTTP). White space around it is ignored.
+// ParseURL parses and checks an endpoint. It accepts https, and http to a
+// loopback address. Because the key must not be sent in clear by accident, it
+// accepts http to other addresses only with allowHTTP; otherwise the error is
+// ErrPlainHTTP. White space around the URL is ignored.
 func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil {
@@ -90,7 +91,7 @@ func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
 	u.Host = strings.ToLower(u.Host)
 	switch {
 	case u.User != nil:
-		return nil, errors.New("must not hold a user or password")
+		return nil, errors.New("must not contain a user or password")
 	case u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
 		return nil, fmt.Errorf("must start with https:// and name a host, got scheme %q and host %q", u.Scheme, u.Host)
 	case u.Scheme == "http" && !allowHTTP && !loopback(u):
@@ -99,18 +100,19 @@ func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
 	return u, nil
 }
 
-// loopback reports whether a URL is on this machine. It decides both what may
-// travel in clear and what goes past any proxy.
+// loopback reports whether a URL points to this machine. Requests to it may use
+// plain http, and bypass any proxy.
 func loopback(u *url.URL) bool {
 	host := strings.ToLower(u.Hostname())
 	ip := net.ParseIP(host)
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// errNoHTTP stands for an error that may quote what the server sent.
-var errNoHTTP = errors.New("the connection broke, or what it carries is no HTTP")
+// errNoHTTP replaces an error that may quote what the server sent.
+var errNoHTTP = errors.New("the connection broke, or the server does not speak HTTP")
 
-// withoutContent keeps the errors of contexts, networks, proxies and TLS as they are.
+// withoutContent returns an error that does not quote the answer: errors of the
+// context, the network, the proxy and TLS as they are, and errNoHTTP for others.
 func withoutContent(ctx context.Context, err error) error {
 	_, network := errors.AsType[net.Error](err)
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)

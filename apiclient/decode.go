@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// page reads the rows of an answer to list or list_runs. All of them are held
-// until the page is read, so that it fails with ErrTooLarge if there are far more
-// than were asked for.
+// page reads the rows of an answer to list or list_runs. It holds all of them in
+// memory, and therefore returns ErrTooLarge if there are far more than requested.
 func (d *document) page(asked question) ([]Batch, error) {
 	main := "batches"
 	if asked.Action == ActionListRuns {
@@ -35,15 +34,15 @@ func (d *document) page(asked question) ([]Batch, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case d.tellsError:
-		return nil, &DecodeError{Detail: string(asked.Action) + ": the answer tells an error"}
+	case d.reportsError:
+		return nil, &DecodeError{Detail: string(asked.Action) + ": the answer reports an error"}
 	case !found:
-		return nil, &DecodeError{Detail: string(asked.Action) + ": the answer lacks its " + main}
+		return nil, &DecodeError{Detail: string(asked.Action) + ": the answer has no " + main}
 	}
 	return rows, nil
 }
 
-// get reads a whole answer to get: a batch, and each of its recipients.
+// get reads an answer to get: a batch and its recipients.
 func (d *document) get(id string, each func(Recipient)) (batch Batch, err error) {
 	recipients, lists, found := 0, 0, false
 	err = d.members(func(name string) (err error) {
@@ -65,16 +64,16 @@ func (d *document) get(id string, each func(Recipient)) (batch Batch, err error)
 	switch total := batch.TotalRecipients; {
 	case err != nil:
 		return Batch{}, err
-	case d.tellsError:
-		wrong = "the answer tells an error"
+	case d.reportsError:
+		wrong = "the answer reports an error"
 	case !found || lists == 0:
-		wrong = "the answer lacks its batch or its recipients"
+		wrong = "the answer has no batch or no recipients"
 	case lists > 1:
-		wrong = "the answer has more than one list of recipients" // each has been told of all
+		wrong = "the answer has more than one list of recipients" // all of which were passed to each
 	case batch.ID != "" && batch.ID != id:
-		wrong = "the answer is another batch"
+		wrong = "the answer is about another batch"
 	case recipients == 0 && (!total.Known || total.N > 0):
-		wrong = "no recipients, though the batch may have some" // the API tells of a failed read so
+		wrong = "no recipients, though the batch may have some" // how the API answers if it failed to read them
 	}
 	if wrong != "" {
 		return Batch{}, &DecodeError{Detail: "get: " + wrong}
@@ -83,17 +82,17 @@ func (d *document) get(id string, each func(Recipient)) (batch Batch, err error)
 	return batch, nil
 }
 
-// other passes over a member at the top that is not wanted. One of them counts:
-// some functions of the service tell an error in a 200, beside empty data.
+// other skips a top-level member that is not needed, but notices an error: some
+// functions of the service answer 200 with an error next to empty data.
 func (d *document) other(name string) error {
 	if name == "error" {
-		d.tellsError = d.kind() != 'n'
+		d.reportsError = d.kind() != 'n'
 	}
 	return d.skip()
 }
 
-// batch reads one row. One that is no object is a Batch without an ID: it costs
-// itself, not the page.
+// batch reads one row. A row that is not an object becomes a Batch without an
+// ID, so that it does not invalidate the page.
 func (d *document) batch() (Batch, error) {
 	b := Batch{Window: Window{Start: -1, End: -1, Days: EveryDay}}
 	if d.kind() != '{' {
@@ -116,7 +115,8 @@ func (d *document) batch() (Batch, error) {
 	return b, d.leave()
 }
 
-// batchMember reads one member of a row. Of several with one name the last counts.
+// batchMember reads one member of a row. If a name occurs more than once, the
+// last value wins.
 func (d *document) batchMember(name []byte, b *Batch) (err error) {
 	b.carried |= memberNames[string(name)]
 	switch string(name) {
@@ -177,7 +177,7 @@ func (d *document) batchStatus(b *Batch) error {
 	return nil
 }
 
-// clock reads the start or the end of a window; -1 is null.
+// clock reads the start or the end of a window. It returns -1 for null.
 func (d *document) clock(b *Batch, member memberSet) (minute int, err error) {
 	b.misread &^= member
 	raw, kind, err := d.value()
@@ -194,7 +194,7 @@ func (d *document) clock(b *Batch, member memberSet) (minute int, err error) {
 }
 
 // days reads a list of weekdays. An invalid weekday never matches, as in the
-// service; a value that is no list leaves the window unknown.
+// service. If the value is not a list, the window is unknown.
 func (d *document) days(b *Batch) (days Days, err error) {
 	b.misread &^= memberWindowDays
 	if d.kind() != '[' {
@@ -222,8 +222,8 @@ func (d *document) days(b *Batch) (days Days, err error) {
 	return days, d.leave()
 }
 
-// recipient reads one recipient and hands it to each. One that is no object
-// counts, in an unknown state.
+// recipient reads one recipient and passes it to each. A value that is not an
+// object counts as a recipient in an unknown state.
 func (d *document) recipient(each func(Recipient)) error {
 	var r Recipient
 	if d.kind() != '{' {

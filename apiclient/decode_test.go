@@ -249,19 +249,19 @@ func TestBlanksBetweenTokensAreAccepted(t *testing.T) {
 	}
 }
 
-// breaking is a body as net/http hands it out: what its first error is, it tells once.
+// breaking is a body like those of net/http, which return the first error only once.
 type breaking struct {
 	text io.Reader
-	errs []error
+	then []error // returned after text, the last one again and again
 }
 
 func (b *breaking) Read(p []byte) (int, error) {
 	if n, err := b.text.Read(p); err == nil {
 		return n, nil
 	}
-	err := b.errs[0]
-	if len(b.errs) > 1 {
-		b.errs = b.errs[1:]
+	err := b.then[0]
+	if len(b.then) > 1 {
+		b.then = b.then[1:]
 	}
 	return 0, err
 }

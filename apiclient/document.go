@@ -14,16 +14,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// document is one JSON answer, read token by token and never held whole. Where
-// texts are odd it is lenient: a byte order mark is skipped, what is no UTF-8
-// becomes U+FFFD, and of several members with one name the last counts. What is
-// cut, too large, or no JSON is an error.
+// document is one JSON answer, which is read token by token and never held in
+// memory as a whole. It is lenient: a byte order mark is skipped, invalid UTF-8
+// becomes U+FFFD, and if a name occurs more than once, the last value wins. An
+// answer that is truncated, too large or not JSON is an error.
 type document struct {
-	dec        *jsontext.Decoder
-	in         *allowance
-	seed       maphash.Seed
-	buf        []byte // an unquoted string, until the next one
-	tellsError bool   // it has an error at the top
+	dec          *jsontext.Decoder
+	in           *allowance
+	seed         maphash.Seed
+	buf          []byte // the last unquoted string; overwritten by the next one
+	reportsError bool   // it has an error at the top level
 }
 
 const byteOrderMark = "\ufeff"
@@ -31,7 +31,7 @@ const byteOrderMark = "\ufeff"
 func newDocument(body io.Reader, seed maphash.Seed) *document {
 	in := newAllowance(body)
 	head := make([]byte, len(byteOrderMark))
-	n, _ := io.ReadFull(in, head) // in tells the decoder of the error again
+	n, _ := io.ReadFull(in, head) // in returns the same error to the decoder again
 	if string(head) == byteOrderMark {
 		n = 0
 	}
@@ -40,7 +40,7 @@ func newDocument(body io.Reader, seed maphash.Seed) *document {
 	return &document{dec: lenient, in: in, seed: seed}
 }
 
-// end fails if anything but white space is left.
+// end returns an error if anything but white space is left.
 func (d *document) end() error {
 	_, err := d.dec.ReadToken()
 	switch {
@@ -52,8 +52,8 @@ func (d *document) end() error {
 	return err
 }
 
-// cause turns an error of the decoder into what lies behind it: the
-// connection's, an answer too large, or else a DecodeError.
+// cause returns the reason for an error of the decoder: an error of the
+// connection, ErrTooLarge, or else a DecodeError.
 func (d *document) cause(err error) error {
 	_, known := errors.AsType[*DecodeError](err)
 	switch {
@@ -67,9 +67,9 @@ func (d *document) cause(err error) error {
 	return &DecodeError{Detail: "not one whole JSON object at byte " + strconv.FormatInt(d.dec.InputOffset(), 10)}
 }
 
-// members reads the object at the top and calls value with each name; value
-// reads or skips what the name stands for. All members but arrays read with
-// elements share one allowance.
+// members reads the top-level object and calls value with each name; value must
+// read or skip the member's value. All members share one allowance, except
+// arrays read with elements.
 func (d *document) members(value func(name string) error) error {
 	if d.kind() != '{' {
 		if err := d.skip(); err != nil {
@@ -92,8 +92,8 @@ func (d *document) members(value func(name string) error) error {
 	return d.leave()
 }
 
-// elements reads an array and calls element before each of its values; every
-// one has its own allowance.
+// elements reads an array and calls element to read each of its values. Each
+// value has its own allowance.
 func (d *document) elements(element func() error) error {
 	if err := d.enter(); err != nil {
 		return err
@@ -118,8 +118,8 @@ func (d *document) enter() error {
 // leave reads the bracket that closes it.
 func (d *document) leave() error { return d.enter() }
 
-// skip passes over one value. SkipValue looks at what is no object and no array
-// twice; a token is read once.
+// skip skips one value. It does not use SkipValue, which scans strings, numbers
+// and literals twice.
 func (d *document) skip() error {
 	token, err := d.dec.ReadToken()
 	if kind := token.Kind(); kind != '{' && kind != '[' {
@@ -133,7 +133,7 @@ func (d *document) skip() error {
 	return nil
 }
 
-// name reads a member's name; it is valid until the next read.
+// name reads a member's name. The result is valid until the next read.
 func (d *document) name() ([]byte, error) {
 	raw, err := d.dec.ReadValue()
 	if err != nil {
@@ -142,9 +142,9 @@ func (d *document) name() ([]byte, error) {
 	return d.unquote(raw), nil
 }
 
-// value reads one value of any type. A string comes without its quotes, null as
-// nil, and what cannot be a plain value (an object, an array) with kind 0. It is
-// valid until the next read.
+// value reads one value of any type. It returns a string without its quotes,
+// null as nil, and an object or an array as nil with kind 0. The result is valid
+// until the next read.
 func (d *document) value() (raw []byte, kind jsontext.Kind, err error) {
 	value, err := d.dec.ReadValue()
 	if err != nil {
@@ -161,14 +161,14 @@ func (d *document) value() (raw []byte, kind jsontext.Kind, err error) {
 	return value, kind, nil
 }
 
-// unquote returns the text of a JSON string. Bytes that are no UTF-8, and halves
-// of surrogate pairs, are U+FFFD in it.
+// unquote returns the text of a JSON string. Invalid UTF-8 and unpaired
+// surrogates become U+FFFD.
 func (d *document) unquote(raw []byte) []byte {
 	text := raw[1 : len(raw)-1]
 	if plain(text) {
 		return text
 	}
-	d.buf, _ = jsontext.AppendUnquote(d.buf[:0], raw) // the error only says that something was replaced
+	d.buf, _ = jsontext.AppendUnquote(d.buf[:0], raw) // the error only reports that something was replaced
 	return d.buf
 }
 
@@ -182,7 +182,7 @@ func plain(text []byte) bool {
 	return true
 }
 
-// text reads a text, of which only the beginning is kept if it is very long.
+// text reads a string, cut to longestText bytes. Any other value becomes "".
 func (d *document) text() (string, error) {
 	raw, kind, err := d.value()
 	if err != nil || kind != '"' {
@@ -207,8 +207,8 @@ func (d *document) count(odd *[]Odd) (Count, error) {
 	return Count{N: n, Known: true}, nil
 }
 
-// wholeNumber reads a whole number from 0 on, however it is written: 5, 5.0 and
-// 5e0 are the same.
+// wholeNumber parses a non-negative whole number in any notation: 5, 5.0 and 5e0
+// are the same.
 func wholeNumber(raw []byte, kind jsontext.Kind) (int64, bool) {
 	if kind != '0' {
 		return 0, false
@@ -220,12 +220,11 @@ func wholeNumber(raw []byte, kind jsontext.Kind) (int64, bool) {
 	return int64(n), err == nil && n >= 0 && n == math.Trunc(n) && n < exactFloats
 }
 
-// exactFloats is up to where a float64 holds every whole number.
+// exactFloats is the number below which a float64 represents every whole number exactly.
 const exactFloats = 1 << 53
 
-// timestamp reads RFC 3339 with any number of fraction digits, and what
-// PostgreSQL writes instead. "infinity", years of five digits and years before
-// Christ are no date.
+// timestamp reads a time in RFC 3339, with any number of fractional digits, or
+// in PostgreSQL's own format. "infinity", years of five digits and years BC are odd.
 func (d *document) timestamp(odd *[]Odd) (time.Time, error) {
 	raw, kind, err := d.value()
 	if err != nil || kind == 'n' {
@@ -248,7 +247,7 @@ func parseTimestamp(raw []byte) (time.Time, bool) {
 	const date = len(time.DateOnly)
 	shaped := len(raw) >= len(time.DateTime) && len(raw) <= longestTimestamp &&
 		(raw[date] == ' ' || raw[date] == 'T') && raw[date+3] == ':' && raw[date+6] == ':'
-	if !shaped || bytes.IndexByte(raw, ',') >= 0 { // time.Parse takes a short hour, and a comma for the point
+	if !shaped || bytes.IndexByte(raw, ',') >= 0 { // time.Parse also accepts one-digit hours and a decimal comma
 		return time.Time{}, false
 	}
 	text := string(raw[:date]) + "T" + string(raw[date+1:])
@@ -260,16 +259,16 @@ func parseTimestamp(raw []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// longestTimestamp is longer than any that PostgreSQL writes.
+// longestTimestamp is longer than any timestamp that PostgreSQL writes.
 const longestTimestamp = 64
 
-// postgresLayouts are what PostgreSQL writes for a timestamp, with a T for its
-// blank. A fraction may follow the seconds. Without a zone it is UTC.
+// postgresLayouts are PostgreSQL's formats for timestamps, with a T in place of
+// the space. A fraction may follow the seconds. Without a zone the time is UTC.
 var postgresLayouts = [...]string{
 	"2006-01-02T15:04:05Z07", "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05",
 }
 
-// odd adds an Odd for a value that was just read.
+// odd appends an Odd for a value, unless there are mostOdd already.
 func (d *document) odd(to *[]Odd, field Field, raw []byte) {
 	if len(*to) < mostOdd {
 		*to = append(*to, Odd{Field: field, Hash: maphash.Bytes(d.seed, raw)})

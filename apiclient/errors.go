@@ -13,48 +13,48 @@ import (
 	"time"
 )
 
-// StatusError is an answer other than 200. Redirects are among them: the key
-// goes nowhere else.
+// StatusError reports an answer with a status other than 200. That includes
+// redirects, which are not followed so that the key is sent nowhere else.
 type StatusError struct {
 	StatusCode int
-	RetryAfter time.Duration // how long the answer asks to send nothing, at most an hour; 0 if it asks for no pause
-	// NotJSON says that the body was no JSON, so that the answer may come from a
-	// gateway and not from the service.
+	RetryAfter time.Duration // the pause that the answer asks for, at most an hour; 0: none
+	// NotJSON means that the body was not JSON. The answer may then come from a
+	// gateway instead of the service.
 	NotJSON bool
-	// Code and Message are what the body said, in any of the API's four
-	// shapes; empty if it was something else. They can hold raw database
-	// errors and phone numbers: never log them, never make them a label.
+	// Code and Message come from the body, which may have any of the API's four
+	// shapes; they are empty if it has none of them. They can contain raw database
+	// errors and phone numbers: never log them or use them as a label.
 	Code, Message string
 }
 
-// Error tells the status alone; see Message for the reason.
+// Error returns the status only, because Code and Message must not be logged.
 func (e *StatusError) Error() string {
-	said := "the API answered " + statusLine(e.StatusCode)
+	text := "the API answered " + statusLine(e.StatusCode)
 	if e.reason() == reasonUnauthorized {
-		return said + ": it does not accept the key"
+		return text + ": it does not accept the key"
 	}
-	return said
+	return text
 }
 
-// ProxyError is an answer of a proxy that does not connect us to the API.
+// ProxyError reports that a proxy refused to connect to the API.
 type ProxyError struct{ StatusCode int }
 
-// Error tells the status.
+// Error returns the status.
 func (e *ProxyError) Error() string { return "the proxy answered " + statusLine(e.StatusCode) }
 
 func statusLine(code int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
 }
 
-// DecodeError reports a 200 response whose body is not a valid answer: it is no
-// JSON, cut, of another shape, tells an error, or lacks recipients where there
-// may be some.
+// DecodeError reports a 200 response whose body is not a valid answer: it is not
+// JSON, is truncated, has another shape, reports an error, or has no recipients
+// although the batch may have some.
 type DecodeError struct{ Detail string }
 
-// Error tells what was wrong, without any of the answer's content.
+// Error says what was wrong without quoting the answer.
 func (e *DecodeError) Error() string { return "malformed answer: " + e.Detail }
 
-// The words that Reason returns.
+// The values that Reason returns.
 const (
 	reasonRateLimited  = "rate_limited"
 	reasonUnauthorized = "unauthorized"
@@ -67,7 +67,7 @@ const (
 	reasonTooLarge     = "too_large"
 )
 
-// Reasons lists every word that Reason returns.
+// Reasons lists every value that Reason returns.
 func Reasons() []string {
 	return []string{
 		reasonRateLimited, reasonUnauthorized, reasonNotFound, reasonClientError, reasonServerError,
@@ -75,9 +75,9 @@ func Reasons() []string {
 	}
 }
 
-// Reason is one word for why a request failed. A redirect is a client_error (the
-// URL is wrong). A 403 is unauthorized (the key is), unless its body is no JSON:
-// then a gateway has refused the request, and it is a client_error.
+// Reason returns one word that says why a request failed. A redirect is a
+// client_error, because the URL is wrong. A 403 is unauthorized, unless its body
+// is not JSON: then a gateway refused the request, and it is a client_error.
 func Reason(err error) string {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.reason()
@@ -108,14 +108,14 @@ func (e *StatusError) reason() string {
 	case code >= http.StatusMultipleChoices:
 		return reasonClientError
 	}
-	return reasonMalformed // a success without an answer, such as 204
+	return reasonMalformed // a success status without an answer, such as 204
 }
 
 const maxErrorBody = 4 << 10
 
 // readStatusError understands {"error":"text"}, {"error":{"code","message"}},
-// the same beside "data":null, {"code","message"}, and anything else as nothing.
-// Of the body it reads 4 KiB at most.
+// the same next to "data":null, and {"code","message"}. Any other body leaves
+// Code and Message empty. It reads at most 4 KiB of the body.
 func readStatusError(resp *http.Response, pause time.Duration) *StatusError {
 	failed := &StatusError{StatusCode: resp.StatusCode, RetryAfter: pause}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
@@ -128,7 +128,7 @@ func readStatusError(resp *http.Response, pause time.Duration) *StatusError {
 		Code, Message any
 	}
 	if json.Unmarshal(raw, &outer) != nil {
-		return failed // no object
+		return failed // not an object
 	}
 	inner := struct{ Code, Message any }{outer.Code, outer.Message}
 	if len(outer.Error) > 0 && json.Unmarshal(outer.Error, &inner) != nil {
@@ -141,7 +141,7 @@ func readStatusError(resp *http.Response, pause time.Duration) *StatusError {
 	return failed
 }
 
-// text is a JSON value as words: codes come as strings and as numbers.
+// text returns a JSON value as a string; codes may be strings or numbers.
 func text(v any) string {
 	if v == nil {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// DecodeGet is what Get does with the body of an answer.
+// DecodeGet decodes the body of an answer as Get does.
 func DecodeGet(body io.Reader, id string, each func(Recipient)) error {
 	doc := newDocument(body, maphash.MakeSeed())
 	if _, err := doc.get(id, each); err != nil {
@@ -17,7 +17,7 @@ func DecodeGet(body io.Reader, id string, each func(Recipient)) error {
 	return doc.end()
 }
 
-// DecodePage is what a walk does with the body of an answer to list.
+// DecodePage decodes the body of an answer to list as a walk does.
 func DecodePage(body io.Reader) error {
 	doc := newDocument(body, maphash.MakeSeed())
 	if _, err := doc.page(question{Action: ActionList, Limit: 500}); err != nil {
@@ -26,11 +26,12 @@ func DecodePage(body io.Reader) error {
 	return doc.end()
 }
 
-// NewTransport makes a transport like that of New, with a proxy (or nil) in the place of
-// what the environment says, and with other patience for silent HTTP/2 connections.
+// NewTransport makes a transport like that of New, with the given proxy (or none)
+// instead of the environment's, and with other timeouts for silent HTTP/2 connections.
 func NewTransport(proxy *url.URL, ping, pong time.Duration) *http.Transport {
 	return newTransport(8, network{proxy: http.ProxyURL(proxy), ping: ping, pong: pong})
 }
 
-// Patience is how long New trusts an HTTP/2 connection that has gone dark.
+// Patience is how long a client made by New keeps using an HTTP/2 connection that has
+// died silently.
 func Patience() time.Duration { return defaultNetwork().ping + defaultNetwork().pong }

@@ -14,9 +14,9 @@ import (
 
 const maxKeyFile = 4 << 10
 
-// Key is the account's API key. One from a file is read again at each request,
-// so that a rotated key serves at once; while the file can't be read, the last
-// key is kept. It is safe for concurrent use.
+// Key is the account's API key. If it comes from a file, the file is read again
+// for each request, so that a rotated key takes effect at once. If the file cannot
+// be read, the last key is used. A Key is safe for concurrent use.
 type Key struct {
 	path string
 	warn func(error)
@@ -24,27 +24,27 @@ type Key struct {
 	mu     sync.Mutex
 	value  string
 	failed bool
-	open   bool // to others, when last looked at
+	open   bool // other users could access the file when it was last read
 }
 
 // KeySource says where the key comes from: a file of at most 4 KiB, or else a
-// value. White space around it is ignored.
+// value. White space around the key is ignored.
 type KeySource struct {
 	File  string
 	Value string      // used if File is ""
-	Warn  func(error) // told once when the file cannot be read any more, and once when others may read it; may be nil
+	Warn  func(error) // called once when the file can no longer be read, and once when others may access it; may be nil
 }
 
-// Errors of a key that cannot be one. None of them quotes it.
+// Errors for a missing or malformed key. None of them quotes it.
 var (
 	ErrNoKey       = errors.New("no API key")
 	ErrKeyInQuotes = errors.New("the API key is written in quotes: leave them out")
 	ErrKeyAssigned = errors.New("the API key is written as an assignment: leave out its name and the equals sign")
 )
 
-// Open reads the key. It fails with ErrNoKey if there is neither a file nor a
-// value, and with other errors if the file cannot be read or what it holds
-// cannot stand in an HTTP header.
+// Open reads the key. It returns ErrNoKey if there is neither a file nor a value,
+// and other errors if the file cannot be read or the key is not valid in an HTTP
+// header.
 func (s KeySource) Open() (*Key, error) {
 	k := &Key{path: s.File, warn: s.Warn}
 	if s.File == "" && s.Value == "" {
@@ -62,25 +62,25 @@ func (s KeySource) Open() (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.tell(warning)
+	k.report(warning)
 	return k, nil
 }
 
-// Value is the key as it is now.
+// Value returns the current key.
 func (k *Key) Value() string {
 	value, warning := k.current()
-	k.tell(warning) // not under the mutex: it may want the key
+	k.report(warning) // without the mutex, since warn may call Value
 	return value
 }
 
-// tell warns of something; nil is nothing.
-func (k *Key) tell(warning error) {
+func (k *Key) report(warning error) {
 	if warning != nil && k.warn != nil {
 		k.warn(warning)
 	}
 }
 
-// current reads a key's file anew, and returns what to warn of.
+// current reads the key's file again. The warning is nil if there is nothing to
+// warn about.
 func (k *Key) current() (value string, warning error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -91,13 +91,13 @@ func (k *Key) current() (value string, warning error) {
 	warning, err := k.read()
 	k.failed = err != nil
 	if err != nil && !failed {
-		warning = fmt.Errorf("the last API key is kept: %w", err)
+		warning = fmt.Errorf("keeping the last API key: %w", err)
 	}
 	return k.value, warning
 }
 
-// read reads the file, and warns if others may do so too, and did not when it
-// was read before.
+// read reads the file. It returns a warning if other users may access the file,
+// unless that was already so at the previous read.
 func (k *Key) read() (warning, err error) {
 	value, mode, err := readKey(k.path)
 	if err != nil {
@@ -107,15 +107,15 @@ func (k *Key) read() (warning, err error) {
 	open := openToOthers(mode)
 	if open && !k.open {
 		warning = fmt.Errorf("mode %04o of the key file %s lets every user of the host read or replace the API key: "+
-			"take it from others with chmod o=, for a secret of Kubernetes with defaultMode: 0440 and fsGroup", mode.Perm(), k.path)
+			"run chmod o= on it, or set defaultMode: 0440 and fsGroup for a Kubernetes secret", mode.Perm(), k.path)
 	}
 	k.open = open
 	return warning, nil
 }
 
 // openToOthers reports whether users who neither own a file nor are in its group
-// may read or replace what is in it. A group is fine: systemd and Kubernetes
-// hand secrets over that way. On Windows the mode does not tell.
+// may read or write it. Access by the group is fine, because systemd and
+// Kubernetes provide secrets that way. On Windows, the mode says nothing about it.
 func openToOthers(mode fs.FileMode) bool {
 	return runtime.GOOS != "windows" && mode.Perm()&0o006 != 0
 }
@@ -126,7 +126,7 @@ func readKey(path string) (string, fs.FileMode, error) {
 		return "", 0, fmt.Errorf("read the key file: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return "", 0, fmt.Errorf("read the key file %s: it is no regular file, reading it might wait for ever", path)
+		return "", 0, fmt.Errorf("read the key file %s: it is not a regular file, reading it might block forever", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -138,7 +138,7 @@ func readKey(path string) (string, fs.FileMode, error) {
 		return "", 0, fmt.Errorf("read the key file: %w", err)
 	}
 	if len(raw) > maxKeyFile {
-		return "", 0, fmt.Errorf("read the key file %s: it is over 4 KiB, which no key is", path)
+		return "", 0, fmt.Errorf("read the key file %s: it is over 4 KiB, too long for a key", path)
 	}
 	value, err := cleanKey(string(raw))
 	if err != nil {
@@ -147,8 +147,9 @@ func readKey(path string) (string, fs.FileMode, error) {
 	return value, info.Mode(), nil
 }
 
-// assignment is how a line of a shell or an env file begins. Base64 may end with
-// equals signs, but begins no name with them.
+// assignment matches the start of an assignment, as in a shell script or an env
+// file. Equals signs also occur in Base64, but only at the end, so another
+// character has to follow.
 var assignment = regexp.MustCompile(`^(export\s+)?[A-Z_][A-Z0-9_]+\s*=\s*[^=]`)
 
 func cleanKey(raw string) (string, error) {

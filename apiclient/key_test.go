@@ -174,7 +174,7 @@ func TestTheLastKeyIsKeptAndOneWarningGivenWhileItsFileIsBad(t *testing.T) {
 		}
 	}
 	for _, w := range warnings {
-		if !strings.HasPrefix(w, "the last API key is kept: ") {
+		if !strings.HasPrefix(w, "keeping the last API key: ") {
 			t.Errorf("warning %q", w)
 		}
 	}

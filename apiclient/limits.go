@@ -5,28 +5,28 @@ import (
 	"io"
 )
 
-// What an answer may cost, whatever the server sends. ErrTooLarge says that one
-// went beyond; of texts and odd values only the first part is kept.
+// Limits on an answer, whatever the server sends. An answer that exceeds one of
+// the first three is ErrTooLarge; beyond the others, strings and odd values are cut.
 const (
-	maxBody    = 64 << 20
+	maxBody    = 64 << 20  // bytes of the body
 	maxElement = 256 << 10 // bytes of one row, or of everything outside of rows
+	mostRows   = 1000      // rows of a page, if fewer were requested; the service's own default limit
 
-	mostRows    = 1000 // on a page for which fewer were asked: the most that the service sends by default
-	longestText = 1024 // bytes of a text that are kept
-	mostOdd     = 32   // odd values of one row that are told: more than it has members and days
+	longestText = 1024 // bytes of a string
+	mostOdd     = 32   // odd values reported for one row: more than it has members and days
 )
 
-// ErrTooLarge is an answer over 64 MiB, with one element over 256 KiB, or with
-// far more rows than were asked for.
+// ErrTooLarge means that an answer is over 64 MiB, has an element over 256 KiB,
+// or has far more rows than requested.
 var ErrTooLarge = errors.New("the answer is too large")
 
-// allowance is a reader that hands out no more than one element's worth of
-// bytes before the next refill. A cap on the body alone would not help: a
-// decoder would hold an endless string or endless blanks in memory.
+// allowance is a reader that returns at most maxElement bytes between two
+// refills. A limit on the body alone would not suffice, because a decoder holds
+// a long string or long white space in memory.
 type allowance struct {
 	r           io.Reader
-	left, total int64
-	err         error // why reading ended, unless at the end of the body
+	left, total int64 // bytes until the next refill, and of the whole body
+	err         error // why reading failed; nil at the end of the body
 }
 
 func newAllowance(body io.Reader) *allowance {
@@ -35,16 +35,16 @@ func newAllowance(body io.Reader) *allowance {
 
 func (a *allowance) refill() { a.left = maxElement }
 
-// Read reads from the body as far as the allowance goes, then fails with ErrTooLarge.
+// Read reads from the body as far as the allowance goes, then returns ErrTooLarge.
 func (a *allowance) Read(p []byte) (int, error) {
 	if a.err != nil {
-		return 0, a.err // net/http gives the cause with the first error only
+		return 0, a.err // net/http returns the cause only once
 	}
 	if a.left <= 0 || a.total < 0 {
 		a.err = ErrTooLarge
 		return 0, a.err
 	}
-	// One byte more than the body's cap is asked for, to tell its end from an excess.
+	// Reading one byte more than maxBody distinguishes a body of that size from a larger one.
 	n, err := a.r.Read(p[:min(int64(len(p)), a.left, a.total+1)])
 	a.left -= int64(n)
 	a.total -= int64(n)

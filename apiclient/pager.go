@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// MaxPages is the most pages of one walk. A walk that would need more is truncated.
+// MaxPages is the maximum number of pages of one walk. A walk that would need more is truncated.
 const MaxPages = 1000
 
 // maxID is the longest usable id in bytes. A UUID has 36.
 const maxID = 256
 
-// Pager is one listing that is read again and again. It remembers from one walk
-// to the next which row was proven to be the last. One walk at a time: it is not
-// safe for concurrent use.
+// Pager is one listing that is read repeatedly. It remembers across walks which
+// row was proven to be the last. Only one walk may be in progress at a time: a
+// Pager is not safe for concurrent use.
 type Pager struct {
 	question     question
 	end          listingEnd
-	repeatedFrom string // the first row of the last walk, if rows were repeated in it
+	repeatedFrom string // id of the first row of the last walk, if that walk repeated rows
 }
 
 // Batches lists every batch of the account, newest first. Runs of recurring
@@ -27,8 +27,9 @@ func (c *Client) Batches() *Pager {
 	return &Pager{question: question{Action: ActionList, Limit: c.cfg.PageSize}}
 }
 
-// BatchesIn lists the batches in one state, newest first. A batch joins the
-// listing anywhere when its state changes, so every walk has to find the end anew.
+// BatchesIn lists the batches in one state, newest first. A batch whose state
+// changes may appear anywhere in the listing, so each walk has to find the end
+// again.
 func (c *Client) BatchesIn(status BatchStatus) *Pager {
 	p := c.Batches()
 	p.question.Status = status.String()
@@ -36,12 +37,12 @@ func (c *Client) BatchesIn(status BatchStatus) *Pager {
 	return p
 }
 
-// Runs lists the runs of a recurring batch, newest first, also if it has ended.
+// Runs lists the runs of a recurring batch, newest first, even if the batch has ended.
 func (c *Client) Runs(parentID string) *Pager {
 	return &Pager{question: question{Action: ActionListRuns, ParentID: parentID, Limit: c.cfg.PageSize}}
 }
 
-// Walk begins a walk at the first row. A walk that is under way is left.
+// Walk starts a walk at the first row, abandoning a walk in progress.
 func (p *Pager) Walk() *Walk { return &Walk{pager: p, seen: map[string]bool{}} }
 
 // Walk reads a listing once, page by page, one request each. It can be paused
@@ -60,35 +61,35 @@ type Walk struct {
 	repeated, truncated, done bool
 }
 
-// lastRow is the row with which the pages read so far end.
+// lastRow is the last row of the pages read so far.
 type lastRow struct {
 	id        string
 	createdAt time.Time
 	tied      bool // the row before it has the same created_at
 }
 
-// distinct reports whether the row can be recognized, and its place in the
-// order is its own.
+// distinct reports whether the row has an id and a well-defined place in the order.
 func (r lastRow) distinct() bool { return r.id != "" && !r.tied }
 
-// Done reports whether the walk has come to its end.
+// Done reports whether the walk has reached its end.
 func (w *Walk) Done() bool { return w.done }
 
-// Truncated reports whether the walk may have missed rows: two pages met among
-// rows with the same created_at, whose order is arbitrary; a page had no new
-// row; walk after walk repeated rows; a row had no id; or MaxPages were not
-// enough.
+// Truncated reports whether the walk may have missed rows. That is so if two
+// pages meet among rows with the same created_at, whose order is arbitrary; if a
+// page has no new row; if consecutive walks repeat rows; if a row has no usable
+// id; or if MaxPages are not enough.
 func (w *Walk) Truncated() bool { return w.truncated }
 
-// Pages is the number of pages with rows read so far.
+// Pages returns the number of non-empty pages read so far.
 func (w *Walk) Pages() int { return w.pages }
 
 // Has reports whether the walk has shown a batch.
 func (w *Walk) Has(id string) bool { return w.seen[id] }
 
-// Next reads one more page of a walk and returns the batches on it that are new
-// to the walk. It fails like Get, and names the page; the same page is then read
-// by the next call. After the end of the walk it sends nothing.
+// Next reads the next page of a walk and returns the batches on it that are new
+// to the walk. It returns the same errors as Get, wrapped with the page number;
+// the next call then reads that page again. After the end of the walk, Next
+// sends no request.
 func (p *Permit) Next(ctx context.Context, w *Walk) ([]Batch, error) {
 	if w.done {
 		return nil, nil
@@ -106,7 +107,7 @@ func (p *Permit) Next(ctx context.Context, w *Walk) ([]Batch, error) {
 	return w.accept(rows), nil
 }
 
-// accept takes in a page and decides whether it was the last.
+// accept records a page and decides whether it is the last.
 func (w *Walk) accept(rows []Batch) []Batch {
 	fresh := w.unseen(rows)
 	if w.meetsEqualTimes(rows, fresh) {
@@ -143,9 +144,9 @@ func (w *Walk) unseen(rows []Batch) []Batch {
 	return fresh
 }
 
-// meetsEqualTimes reports whether a page and the one before it meet among rows
-// with the same created_at. Their order may change between two requests, so that
-// one of them is shown twice and another never.
+// meetsEqualTimes reports whether the boundary between a page and the previous
+// one lies among rows with the same created_at. Their order may change between
+// two requests, so that one of them is returned twice and another never.
 func (w *Walk) meetsEqualTimes(rows, fresh []Batch) bool {
 	if w.last.id == "" {
 		return false
@@ -154,7 +155,7 @@ func (w *Walk) meetsEqualTimes(rows, fresh []Batch) bool {
 		(len(rows) > 0 && rows[0].ID == w.last.id && w.last.tied)
 }
 
-// note counts a page and remembers with which row it ends.
+// note counts a page and remembers its last row.
 func (w *Walk) note(rows []Batch) {
 	n := len(rows)
 	if n == 0 {
@@ -173,9 +174,9 @@ func (w *Walk) note(rows []Batch) {
 	w.pages++
 }
 
-// repeatsItself reports whether a walk repeated rows although the one before it
-// had begun with the same row and repeated some too. Then no new batch has
-// shifted the pages: each repeated row stands in the place of another.
+// repeatsItself reports whether a walk repeated rows and the walk before it did
+// so, too, and began with the same row. Then the rows are not repeated because a
+// new batch has shifted the pages: each one takes the place of a missing row.
 func (p *Pager) repeatsItself(w *Walk) bool {
 	before := p.repeatedFrom
 	p.repeatedFrom = ""
@@ -185,22 +186,23 @@ func (p *Pager) repeatsItself(w *Walk) bool {
 	return w.repeated && before == w.first
 }
 
-// listingEnd finds the end of a listing. The API gives no total and cuts pages
-// silently at a number of rows that may change, so that a short page proves
-// little: it is the last if this walk has received a longer one, or if its last
-// row was proven to be the last by an earlier walk. Otherwise the next page
-// tells: the end is where it is empty.
+// listingEnd finds the end of a listing. The API does not return a total, and it
+// silently limits pages to a number of rows that may change, so a page with
+// fewer rows than requested is not necessarily the last. A page is the last if
+// this walk has received a longer one, or if an earlier walk has proven that its
+// last row is the last of the listing. Otherwise, the walk goes on until a page
+// is empty.
 type listingEnd struct {
-	moves   bool   // rows may join behind the last one: what one walk has proven is void for the next
-	proven  string // id of the row that an empty page was found behind; "" for none
+	moves   bool   // rows may appear after the last one, so proven does not hold for the next walk
+	proven  string // id of the row that was followed by an empty page; "" for none
 	longest int    // rows of the longest page of this walk
 }
 
-// begin forgets what holds for one walk only.
+// begin resets the state of a single walk.
 func (e *listingEnd) begin() { e.longest = 0 }
 
-// found reports whether a page of n rows is the last. The pages so far end with
-// a row, which stands right before an empty page.
+// found reports whether a page of n rows is the last; last is the last row of
+// the pages so far.
 func (e *listingEnd) found(n int, last lastRow) bool {
 	if n == 0 {
 		e.proven = last.id

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Window is when the service may dial for a batch: on some weekdays, between two
-// minutes of one day.
+// Window is the call window of a batch: the service dials on some weekdays only,
+// between two minutes of the day.
 //
-// Its methods compare as the service does, minute by minute. The time they are
-// given has to be in the zone in which the service compares. They are of no use
-// for a window that is Unknown.
+// The methods compare times as the service does, minute by minute. Times passed
+// to them must be in the zone in which the service compares. Their results have
+// no meaning if the window is Unknown.
 type Window struct {
 	// Start and End are minutes of the day, from 0 to 1440; -1 for null. Dialling
 	// begins after the start minute and ends after the end minute. A null start
 	// is before the day's first minute, a null end after its last.
 	Start, End int
 	Days       Days
-	Unknown    bool // part of it made no sense: when the batch may be called is not known
+	Unknown    bool // part of the window could not be decoded, so it is not known when it is open
 }
 
-// Days is a set of weekdays, bit 0 for Sunday. EveryDay is what null means.
+// Days is a set of weekdays, with bit 0 for Sunday. A null is EveryDay.
 type Days uint8
 
 // EveryDay is the set of all seven days.
@@ -32,8 +32,8 @@ func (d Days) Has(day time.Weekday) bool { return d&(1<<day) != 0 }
 
 const minutesPerDay = 24 * 60
 
-// Valid reports whether there is any minute of a week at which the window opens.
-// One that crosses midnight has none.
+// Valid reports whether the window is open in any minute of a week. A window
+// that crosses midnight never is.
 func (w Window) Valid() bool {
 	return w.Days&EveryDay != 0 && w.Start < min(w.end(), minutesPerDay-1)
 }
@@ -92,18 +92,18 @@ func (w Window) Opens(t time.Time) time.Time {
 }
 
 const (
-	// wholeWeek is longer than a week, even if a change of the clock lengthens it:
-	// a window that has been open as long is always open.
+	// wholeWeek is longer than any week, even one that a clock change lengthens.
+	// A window that stays open that long is always open.
 	wholeWeek = 8 * 24 * time.Hour
 
-	// longestWait is longer than a valid window can stay closed: a change of the
-	// clock may skip the minutes at which it opens once a week.
+	// longestWait is longer than a valid window can stay closed. That can be over
+	// a week, if a clock change skips the minutes of a window that opens weekly.
 	longestWait = 16 * 24 * time.Hour
 )
 
-// continues reports whether the stretch of time in which a window is open goes
-// on at t. A start of 00:00 leaves the first minute of a day out; between two
-// days of the window that minute is no interruption.
+// continues reports whether an open period of the window extends over t. A start
+// of 00:00 excludes the first minute of a day, but between two days of the window
+// that minute does not end the period.
 func (w Window) continues(t time.Time) bool {
 	if w.Open(t) {
 		return true
@@ -146,7 +146,7 @@ func (w Window) changedBefore(t time.Time) time.Time {
 	return at
 }
 
-// end is the last minute of a day at which the window is open.
+// end returns the last minute of the day in which the window is open.
 func (w Window) end() int {
 	if w.End < 0 {
 		return minutesPerDay
@@ -156,14 +156,14 @@ func (w Window) end() int {
 
 func minuteOf(t time.Time) int { return 60*t.Hour() + t.Minute() }
 
-// beginOfMinute rounds down to a minute of the zone's clock, which in old times
-// was not one of UTC's.
+// beginOfMinute rounds down to a full minute of local time. Truncate would round
+// to a full minute of UTC, which differs for historical zone offsets with seconds.
 func beginOfMinute(t time.Time) time.Time {
 	return t.Add(-time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
 }
 
-// parseClock reads "09:00", "09:00:00", "09:00:30.25" and "24:00:00", and
-// returns the minute of the day.
+// parseClock returns the minute of the day of a clock time such as "09:00",
+// "09:00:00", "09:00:30.25" or "24:00:00".
 func parseClock(raw string) (minute int, ok bool) {
 	parts := strings.Split(raw, ":")
 	if len(parts) != 2 && len(parts) != 3 {

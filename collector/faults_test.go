@@ -32,12 +32,12 @@ type fault struct {
 	read     int              // bytes of the first answer to each action that are read; 0: any number
 }
 
-// everyFault returns the faults that are tested; real are those of realErrors.
-func everyFault(real map[string]error) []fault {
+// everyFault returns the faults that are tested; dialErrors comes from realErrors.
+func everyFault(dialErrors map[string]error) []fault {
 	return []fault{
-		{name: "a refused connection", reason: "network", err: real["refused"]},
-		{name: "a failed TLS handshake", reason: "network", err: real["TLS"]},
-		{name: "an unknown host", reason: "network", err: real["DNS"]},
+		{name: "a refused connection", reason: "network", err: dialErrors["refused"]},
+		{name: "a failed TLS handshake", reason: "network", err: dialErrors["TLS"]},
+		{name: "an unknown host", reason: "network", err: dialErrors["DNS"]},
 		{name: "a reset in the headers", reason: "network", answer: breakAfter("HTTP/1.1 200 OK\r\nContent-Le")},
 		{name: "a reset in the body", reason: "network", answer: breakAfter("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{\"batches\":[{")},
 		{name: "a hang before the headers", reason: "timeout", timesOut: true, answer: hangAfter("")},

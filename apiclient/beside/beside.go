@@ -1,8 +1,8 @@
 //go:build unix
 
-// Package beside measures one way of doing a piece of work next to others that
-// do it too, in turn and in one process, so that what comes out is a ratio which
-// hardly depends on the machine. It is for benchmarks alone.
+// Package beside compares one way of doing a piece of work with others, in turn
+// and in one process, so that the result is a ratio that hardly depends on the
+// machine. It is for benchmarks only.
 package beside
 
 import (
@@ -19,15 +19,15 @@ type Way struct {
 	Do   func()
 }
 
-// CPU compares the time that all threads of the process were at work, the
-// garbage collector's among them: it is for work that does not wait. It reports
-// the median time of ours as ns/op, and as ÷name the median of what it takes of
-// the other's time right after it. Each is run for a while at a stretch, so that
-// what it leaves to the garbage collector falls on itself.
-func CPU(b *testing.B, ours func(), others ...Way) {
+// CPU compares the CPU time of work that does not wait, over all threads of the
+// process, including the garbage collector's. It reports the median time of
+// subject as ns/op and, as ÷name, the median ratio of its time to that of the
+// other way, run right after it. Each is repeated for a while before the other
+// takes over, so that it pays for its own garbage collection.
+func CPU(b *testing.B, subject func(), others ...Way) {
 	b.Helper()
 	began := time.Now()
-	ours()
+	subject()
 	stretch := max(1, int(50*time.Millisecond/max(1, time.Since(began))))
 	timed := func(do func()) float64 {
 		start := used(b)
@@ -42,7 +42,7 @@ func CPU(b *testing.B, ours func(), others ...Way) {
 		runtime.GC()
 		var ratios []float64
 		for range b.N {
-			took := timed(ours)
+			took := timed(subject)
 			times = append(times, took)
 			ratios = append(ratios, took/timed(other.Do))
 		}
@@ -60,7 +60,7 @@ func used(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// Median sorts a sample, and returns what is in its middle.
+// Median sorts a sample and returns its middle element.
 func Median(sample []float64) float64 {
 	slices.Sort(sample)
 	return sample[len(sample)/2]

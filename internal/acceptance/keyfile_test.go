@@ -55,7 +55,7 @@ func TestTheKeyFileBeatsTheEnvironmentAndIsReadAgainWhileItRuns(t *testing.T) {
 			t.Errorf("after the removal the key is %q", got)
 		}
 	}
-	if log := p.Log(); strings.Count(log, "level=warn") != 1 || !strings.Contains(log, "the last API key is kept") {
+	if log := p.Log(); strings.Count(log, "level=warn") != 1 || !strings.Contains(log, "keeping the last API key") {
 		t.Errorf("the removal is not warned of once:\n%s", log)
 	}
 	if err := os.WriteFile(path, []byte(key(3)+"\n"), 0o600); err != nil {
