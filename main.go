@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // --collector.window-timezone works where the system has no zones
+	_ "time/tzdata" // for --collector.window-timezone on systems without time zone data
 
 	"github.com/prometheus/common/version"
 
@@ -27,13 +27,13 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the whole program. It returns the exit code: 2 for a wrong command
-// line, 1 for anything else that keeps it from starting or serving.
+// run runs the program and returns its exit code: 2 for an invalid command line,
+// 1 for any other error.
 func run(args []string, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP) // by default it would end the process
+	signal.Notify(hangups, syscall.SIGHUP) // by default, SIGHUP ends the process
 
 	version.Version = cmp.Or(version.Version, "0.0.0-dev") // set by the linker in a release
 	settings, err := cli.Parse(program, args, out)
@@ -53,8 +53,8 @@ func run(args []string, out, errOut io.Writer) int {
 	return 0
 }
 
-// start serves until the context is done, writes the exposition once with
-// --once, or asks another process with --healthcheck.
+// start serves until the context is done. With --once it writes the exposition
+// once instead, and with --healthcheck it checks another process.
 func start(ctx context.Context, s *cli.Settings, out io.Writer) error {
 	if s.Healthcheck {
 		return s.Server.Healthcheck(ctx)
@@ -65,7 +65,7 @@ func start(ctx context.Context, s *cli.Settings, out io.Writer) error {
 	}
 	s.Key.Warn = func(err error) { logger.Warn(err.Error()) }
 	if s.Demo {
-		logger.Warn("Serving a simulated account: no number is real")
+		logger.Warn("Serving a simulated account; none of the data is real")
 		demo(s)
 	}
 	key, err := s.OpenKey()
@@ -85,7 +85,7 @@ func start(ctx context.Context, s *cli.Settings, out io.Writer) error {
 	return s.Server.ListenAndServe(ctx)
 }
 
-// demo replaces the API with an account inside the process.
+// demo replaces the API with a simulated account inside the process.
 func demo(s *cli.Settings) {
 	s.Collector.API.URL = &url.URL{Scheme: "https", Host: "simulator"}
 	s.Collector.API.Transport = simulator.Demo(simulator.Options{Seed: 1}).Client().Transport

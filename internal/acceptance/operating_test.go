@@ -19,7 +19,7 @@ import (
 func TestSIGHUPIsLoggedAndEndsNothing(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "--demo")
-	const line = "SIGHUP changes nothing: the key file and the web config are read again by themselves"
+	const line = "SIGHUP has no effect: the key file and the web config file are reloaded automatically"
 	for n := 1; n <= 2; n++ {
 		if err := p.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"magpipe_exporter/internal/web"
 )
 
-// Settings are what the flags and the environment say.
+// Settings are the settings from flags and environment variables.
 type Settings struct {
 	Collector collector.Config // without Budget, Key and Logger
 	Limits    apiclient.Limits // of the budget
@@ -30,19 +30,19 @@ type Settings struct {
 	Log       logging.Config
 	Demo      bool // use a simulated account
 
-	Once        bool // write the exposition once, and end
-	Healthcheck bool // ask another process whether it serves, and end
+	Once        bool // write the exposition once and exit
+	Healthcheck bool // check whether another process serves, and exit
 
-	UnknownVariables []string // named like settings, but there is no such setting
+	UnknownVariables []string // environment variables that are named like settings but are not
 }
 
-// ErrAnswered is returned by Parse if --help or --version has been answered, so
+// ErrAnswered is returned by Parse after it has answered --help or --version, so
 // that there is nothing else to do.
 var ErrAnswered = errors.New("--help or --version was given")
 
 // Parse reads the command line and the environment. It writes the answer to
-// --help or --version to out. The settings are usable as far as they were read
-// when it returns an error.
+// --help or --version to out. If it returns an error, the settings read before
+// it occurred can still be used.
 func Parse(program string, args []string, out io.Writer) (*Settings, error) {
 	app := kingpin.New(program, "Exposes the batch calls of a Magpipe account as Prometheus metrics.")
 	app.UsageWriter(out).Version(version.Print(program)).HelpFlag.Short('h')
@@ -60,15 +60,15 @@ func Parse(program string, args []string, out io.Writer) (*Settings, error) {
 }
 
 // AddFlags adds all flags. Those under api, collector and scrape, and --demo,
-// also read an environment variable: MAGPIPE_ and their name in capitals.
+// also read an environment variable: MAGPIPE_ followed by their name in capitals.
 func AddFlags(app *kingpin.Application) *Settings {
 	s := &Settings{}
 	s.addAPIFlags(app)
 	s.addCollectorFlags(app)
-	add(flag(app, "scrape.timeout-offset", "Taken off the scrape timeout that Prometheus sends; at least half of it remains."), duration(&s.Server.TimeoutOffset, "500ms", 0))
+	add(flag(app, "scrape.timeout-offset", "Subtracted from the scrape timeout that Prometheus sends; at least half of that remains."), duration(&s.Server.TimeoutOffset, "500ms", 0))
 	add(flag(app, "demo", "Serve a simulated account inside the process: no key, no network, and a generous budget unless one is given."), toggle(&s.Demo, ""))
 	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.Once)
-	app.Flag("healthcheck", "Ask the exporter that was started with the same --web flags: exit 0 if it serves, 1 if not.").BoolVar(&s.Healthcheck)
+	app.Flag("healthcheck", "Check the exporter that was started with the same --web flags: exit 0 if it serves, 1 if not.").BoolVar(&s.Healthcheck)
 	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.Server.Path)
 	app.Flag("web.enable-pprof", "Serve profiles of the process under /debug/pprof/.").BoolVar(&s.Server.Profiles)
 	app.Flag("web.disable-exporter-metrics", "Leave out go_*, process_* and promhttp_*.").BoolVar(&s.Server.DisableExporterMetrics)
@@ -87,14 +87,14 @@ func (s *Settings) addAPIFlags(app *kingpin.Application) {
 	endpoint, allowHTTP := "", false
 	flag(app, "api.url", "Endpoint of the batch-calls API; https, unless the host is loopback.").
 		Default("https://api.magpipe.ai/functions/v1/batch-calls").StringVar(&endpoint)
-	flag(app, "api.key-file", "File that holds the API key. Without it the key is taken from the environment: MAGPIPE_API_KEY.").
+	flag(app, "api.key-file", "File that contains the API key. If not set, the key is taken from the environment variable MAGPIPE_API_KEY.").
 		StringVar(&s.Key.File)
-	add(flag(app, "api.allow-http", "Allow plain http to a host that is not loopback: the key travels in clear."), toggle(&allowHTTP, ""))
-	add(flag(app, "api.timeout", "Time limit of one request, body included."), duration(&api.Timeout, "20s", time.Millisecond))
-	add(flag(app, "api.page-size", "Batches asked for per list request."), count(&api.PageSize, "500", 1))
-	add(flag(app, "api.concurrency", "Requests in flight at most."), count(&api.Concurrency, "8", 1))
-	perMinute := add(flag(app, "api.requests-per-minute", "The most requests in any minute."), count(&s.Limits.PerMinute, "50", 1))
-	perHour := add(flag(app, "api.requests-per-hour", "The most requests in any hour."), count(&s.Limits.PerHour, "500", 1))
+	add(flag(app, "api.allow-http", "Allow plain http to a host that is not loopback: the key is sent in clear."), toggle(&allowHTTP, ""))
+	add(flag(app, "api.timeout", "Timeout of one request, including its body."), duration(&api.Timeout, "20s", time.Millisecond))
+	add(flag(app, "api.page-size", "Batches requested per page of a list."), count(&api.PageSize, "500", 1))
+	add(flag(app, "api.concurrency", "Maximum number of requests in flight."), count(&api.Concurrency, "8", 1))
+	perMinute := add(flag(app, "api.requests-per-minute", "Maximum number of requests in any minute."), count(&s.Limits.PerMinute, "50", 1))
+	perHour := add(flag(app, "api.requests-per-hour", "Maximum number of requests in any hour."), count(&s.Limits.PerHour, "500", 1))
 
 	budgetGiven := false
 	perMinute.IsSetByUser(&budgetGiven)
@@ -118,7 +118,7 @@ func (s *Settings) addCollectorFlags(app *kingpin.Application) {
 	add(flag(app, "collector.min-refresh", "Data younger than this is not fetched again."), duration(&c.MinRefresh, "10s", 0))
 	add(flag(app, "collector.max-staleness", "Data whose reads keep failing is dropped this long after its last good read."), duration(&c.MaxStaleness, "5m", 0))
 	add(flag(app, "collector.finished-retention", "How long a finished batch keeps its series; 0s drops it at once."), duration(&c.FinishedRetention, "1h", 0))
-	add(flag(app, "collector.max-batches", "Batches with series of their own, at most."), count(&c.MaxBatches, "500", 0))
+	add(flag(app, "collector.max-batches", "Maximum number of batches with series of their own."), count(&c.MaxBatches, "500", 0))
 	add(flag(app, "collector.batch-names", "Put the batch's name on magpipe_batch_info."), toggle(&c.BatchNames, "true"))
 	add(flag(app, "collector.window-timezone", "Zone in which the API compares call windows."), zone(&c.WindowZone, "UTC"))
 }
@@ -128,12 +128,12 @@ func flag(app *kingpin.Application, name, help string) *kingpin.FlagClause {
 	return app.Flag(name, help).Envar("MAGPIPE_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name)))
 }
 
-// ofKubernetes are the variables for a service whose name begins with magpipe.
+// ofKubernetes matches variables that Kubernetes sets for a service whose name begins with magpipe.
 var ofKubernetes = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT(_\d+_|$)`)
 
-// unknownVariables returns the variables with our prefix that are not settings:
-// most likely they are misspelt. Those that Kubernetes makes of a service's name
-// are left out.
+// unknownVariables returns the variables that begin with MAGPIPE_ but are not
+// settings, and are therefore most likely misspelt. It leaves out those that
+// Kubernetes sets for a service.
 func unknownVariables(app *kingpin.Application, environment []string) (names []string) {
 	known := map[string]bool{keyVariable: true}
 	for _, f := range app.Model().Flags {

@@ -11,18 +11,18 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// value is the value of a flag. Its errors name the flag, which kingpin's own
-// do not.
+// value is the value of a flag. Unlike those of kingpin's own values, its errors
+// name the flag.
 type value[T any] struct {
 	to      *T
 	parse   func(string) (T, error)
 	valid   func(T) bool // nil: any value
-	form    string       // what it looks like
+	form    string       // describes valid values in errors
 	initial string
 	name    string
 }
 
-// add gives a flag its value.
+// add sets the value of a flag.
 func add[T any](clause *kingpin.FlagClause, v *value[T]) *kingpin.FlagClause {
 	v.name = "--" + clause.Model().Name
 	if env := clause.Model().Envar; env != "" {
@@ -35,7 +35,7 @@ func add[T any](clause *kingpin.FlagClause, v *value[T]) *kingpin.FlagClause {
 	return clause
 }
 
-// String is the value as it is now.
+// String returns the current value.
 func (v *value[T]) String() string { return fmt.Sprint(*v.to) }
 
 // IsBoolFlag tells kingpin that --no- turns the flag off.
@@ -68,8 +68,8 @@ func duration(to *time.Duration, initial string, least time.Duration) *value[tim
 	}
 }
 
-// parseDuration takes Go's form, which has fractions, and Prometheus's, which
-// has days and weeks.
+// parseDuration accepts Go's format, which has fractions, and that of Prometheus,
+// which has days and weeks.
 func parseDuration(raw string) (time.Duration, error) {
 	if d, err := time.ParseDuration(raw); err == nil {
 		return d, nil

@@ -1,5 +1,6 @@
-// Package logging sets up the log: go-kit/log writes it, slog hands over to
-// go-kit/log, each line has its keys in the same order, and API keys are hidden.
+// Package logging sets up the loggers. Log lines are written by go-kit/log, also
+// those logged through slog. Each line begins with the same keys in the same
+// order, and API keys are hidden.
 package logging
 
 import (
@@ -12,13 +13,13 @@ import (
 	slogkit "github.com/tjhop/slog-gokit"
 )
 
-// Config says what is logged, and how.
+// Config configures the loggers.
 type Config struct {
-	Level  string // lowest level that is logged: debug, info, warn or error; info if it is another word
-	Format string // logfmt or json; logfmt if it is another word
+	Level  string // lowest level to log: debug, info, warn or error; anything else means info
+	Format string // logfmt or json; anything else means logfmt
 }
 
-// New makes a logger for the project's own packages, and one for packages that
+// New returns a logger for the project's own packages and one for packages that
 // log through slog. Both write to w, one line at a time.
 func New(w io.Writer, c Config) (log.Logger, *slog.Logger) {
 	w = log.NewSyncWriter(masked{w})
@@ -50,12 +51,12 @@ const (
 	callerKey = "caller"
 )
 
-// ordered writes the time, the level and the caller of a line first, in this
-// order. go-kit's levels put themselves before the context that they are given,
-// and the bridge from slog has another order.
+// ordered moves the time, the level and the caller to the front of a line, in
+// this order. Without it, lines logged through go-kit and through slog would
+// have different orders.
 type ordered struct{ next log.Logger }
 
-// Log passes a line on. Times are in UTC.
+// Log passes the line on, with its time in UTC.
 func (o ordered) Log(keyvals ...any) error {
 	line := make([]any, 0, len(keyvals))
 	for _, first := range []any{timeKey, level.Key(), callerKey} {

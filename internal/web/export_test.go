@@ -1,4 +1,4 @@
 package web
 
-// RefreshUntilReady is what ListenAndServe does beside serving.
+// RefreshUntilReady is what ListenAndServe runs in the background.
 var RefreshUntilReady = (*Server).refreshUntilReady

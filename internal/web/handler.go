@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/pprof" // it registers with the default mux too, which nobody serves
+	"net/http/pprof" // also registers with the default mux, which is not served
 	"strconv"
 	"time"
 
@@ -46,7 +46,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	return withSecurityHeaders(mux), nil
 }
 
-// exposition refreshes and answers with the metrics.
+// exposition returns a handler that refreshes the data and answers with the metrics.
 func (s *Server) exposition(registry *prometheus.Registry) (http.Handler, error) {
 	options := promhttp.HandlerOpts{
 		ErrorLog:           slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
@@ -56,7 +56,7 @@ func (s *Server) exposition(registry *prometheus.Registry) (http.Handler, error)
 	if !s.DisableExporterMetrics {
 		options.Registry = registry
 	}
-	// At this level gzip costs half of what it does at promhttp's, for pages a twentieth larger.
+	// At this level, gzip costs half as much as at promhttp's, for pages that are a twentieth larger.
 	compressed, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.EnableZstd(false))
 	if err != nil {
 		return nil, fmt.Errorf("set up the compression: %w", err)
@@ -68,8 +68,8 @@ func (s *Server) exposition(registry *prometheus.Registry) (http.Handler, error)
 	return promhttp.InstrumentMetricHandler(registry, handler), nil
 }
 
-// here makes the links of the landing page relative, so that they work behind
-// a proxy that serves the exporter under a path of its own.
+// here makes the links of the landing page relative, so that they work behind a
+// proxy that serves the exporter under another path.
 const here = "./"
 
 func (s *Server) landingPage() (http.Handler, error) {
@@ -81,18 +81,18 @@ func (s *Server) landingPage() (http.Handler, error) {
 		Profiling:   strconv.FormatBool(s.Profiles),
 		Links: []toolkit.LandingLinks{
 			{Address: s.Path, Text: "Metrics"},
-			{Address: "/-/healthy", Text: "Healthy", Description: "whether the process serves"},
+			{Address: "/-/healthy", Text: "Healthy", Description: "whether the process is running"},
 			{Address: "/-/ready", Text: "Ready", Description: "whether a batch list has been read"},
 		},
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
-		r.URL.Path = here // the page answers at its prefix only
+		r.URL.Path = here // the page only answers requests for its prefix
 		page.ServeHTTP(w, r)
 	}), err
 }
 
-// addProfiles adds what net/http/pprof would add to the default mux.
+// addProfiles adds the handlers that net/http/pprof adds to the default mux.
 func addProfiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+profilesPath, pprof.Index)
 	mux.HandleFunc("GET "+profilesPath+"cmdline", pprof.Cmdline)
@@ -101,9 +101,9 @@ func addProfiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+profilesPath+"trace", pprof.Trace)
 }
 
-// withSecurityHeaders tells browsers to run nothing, frame nothing and guess
-// nothing, except where the web config file sets the headers. The landing page
-// has its style inside.
+// withSecurityHeaders adds headers that forbid browsers to run scripts, to show
+// pages in frames and to guess content types. Headers set in the web config file
+// take precedence. Inline styles are allowed for the landing page.
 func withSecurityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, header := range [][2]string{
@@ -123,16 +123,17 @@ func withSecurityHeaders(next http.Handler) http.Handler {
 func answer(w http.ResponseWriter, status int, line string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, line) // a client that has left needs no answer
+	_, _ = fmt.Fprintln(w, line) // fails only if the client has disconnected
 }
 
-// refreshFirst refreshes before each scrape, and waits until the scrape's own
-// deadline.
+// refreshFirst refreshes before each scrape. It waits no longer than the deadline
+// of the scrape.
 func (s *Server) refreshFirst(exposition http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r, s.TimeoutOffset))
 		defer cancel()
-		// The wait is not the client's. These fail if there is no connection, where no client can be slow.
+		// The wait does not count towards the client's write timeout. Setting a deadline fails only without a real
+		// connection, and then there is no slow client either.
 		connection := http.NewResponseController(w)
 		_ = connection.SetWriteDeadline(time.Time{})
 		s.Collector.Refresh(ctx)
@@ -141,10 +142,10 @@ func (s *Server) refreshFirst(exposition http.Handler) http.Handler {
 	})
 }
 
-const defaultScrapeTimeout = 10 * time.Second // without a header that says otherwise
+const defaultScrapeTimeout = 10 * time.Second // if the request has no valid timeout header
 
-// scrapeTimeout is how long a scrape may wait: what Prometheus sends as its
-// timeout, less the offset, but at least half of it.
+// scrapeTimeout returns how long a scrape may wait: the timeout that Prometheus
+// sends, minus the offset, but at least half of the timeout.
 func scrapeTimeout(r *http.Request, offset time.Duration) time.Duration {
 	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
 	if err != nil || !(seconds > 0) || seconds > time.Hour.Seconds() {

@@ -17,17 +17,17 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
-// healthcheckTimeout is for all listeners together. It is shorter than the
-// timeouts of container runtimes, so that the reason is still logged.
+// healthcheckTimeout covers all listeners together. It is shorter than the
+// timeouts of container runtimes, so that a failure can still be logged.
 const healthcheckTimeout = 5 * time.Second
 
-// Healthcheck asks each listener of a server that was started with the same
-// settings, and returns an error if one does not serve. It has no password and
-// no client certificate: being refused for lack of one counts as an answer, and
-// so does being refused by the rate limit of the settings.
+// Healthcheck sends a request to each listener of a server that was started with
+// the same settings, and returns an error if one does not serve. It has no
+// password and no client certificate, so a refusal for lack of one counts as
+// success, and so does a refusal by the rate limit of the web config file.
 func (s *Server) Healthcheck(ctx context.Context) error {
 	if s.Web.WebSystemdSocket != nil && *s.Web.WebSystemdSocket {
-		return errors.New("--healthcheck cannot know the sockets of --web.systemd-socket: give it their address as --web.listen-address instead")
+		return errors.New("--healthcheck does not know the sockets of --web.systemd-socket: pass their address as --web.listen-address instead")
 	}
 	config, err := webConfig(*s.Web.WebConfigFile)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Server) Healthcheck(ctx context.Context) error {
 	return nil
 }
 
-// webConfig reads a web config file; "" is an empty one.
+// webConfig reads a web config file. An empty path means an empty config.
 func webConfig(path string) (toolkit.Config, error) {
 	var config toolkit.Config
 	if err := toolkit.Validate(path); err != nil || path == "" {
@@ -56,26 +56,26 @@ func webConfig(path string) (toolkit.Config, error) {
 	return config, yaml.Unmarshal(raw, &config)
 }
 
-// ask sends one request to a listen address. Only an answer that the exporter
-// gives will do: the port may be another program's.
+// ask sends one request to a listen address. It accepts only answers that the
+// exporter can give, because the port may belong to another program.
 func ask(ctx context.Context, address string, config toolkit.Config) error {
 	if strings.HasPrefix(address, "vsock://") {
-		return errors.New("it cannot ask a vsock address")
+		return errors.New("vsock addresses are not supported")
 	}
 	if _, port, err := net.SplitHostPort(address); err != nil || port == "0" || port == "" {
-		return errors.New("it needs an address with a fixed port")
+		return errors.New("an address with a fixed port is required")
 	}
-	var wanted atomic.Bool // a client certificate
+	var certificateRequested atomic.Bool
 	transport := &http.Transport{
 		DisableKeepAlives: true,
-		// To dial an address without a host, or with 0.0.0.0 or [::], is to dial this machine.
+		// Dialling an address without a host, or with 0.0.0.0 or [::], reaches this machine.
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		},
 		TLSClientConfig: &tls.Config{
-			InsecureSkipVerify: true, //nolint:gosec // it talks to itself, under a name that need not be in the certificate, and sends nothing secret
+			InsecureSkipVerify: true, //nolint:gosec // localhost need not be in the exporter's own certificate, and nothing secret is sent
 			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-				wanted.Store(true)
+				certificateRequested.Store(true)
 				return &tls.Certificate{}, nil
 			},
 		},
@@ -89,13 +89,13 @@ func ask(ctx context.Context, address string, config toolkit.Config) error {
 		return err
 	}
 	answer, err := transport.RoundTrip(request)
-	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" && wanted.Load() {
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" && certificateRequested.Load() {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_, _ = io.Copy(io.Discard, answer.Body) // so that the server sees no client leave early
+	_, _ = io.Copy(io.Discard, answer.Body) // so that the server does not see the client disconnect early
 	if err := answer.Body.Close(); err != nil {
 		return err
 	}
@@ -107,5 +107,5 @@ func ask(ctx context.Context, address string, config toolkit.Config) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the answer is %s, want 200 or 401: does another program have the port?", answer.Status)
+	return fmt.Errorf("the answer is %s, want 200 or 401: does another program use the port?", answer.Status)
 }

@@ -12,16 +12,16 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// Limits for clients. None can hold a connection, or what serves it, for longer.
+// Limits for clients, so that none can hold a connection and its goroutine for longer.
 const (
 	maxHeader    = 64 << 10
 	readTimeout  = 10 * time.Second // for the TLS handshake, and for a request with its body
-	writeTimeout = 30 * time.Second // to take an answer, from when it is ready
-	idleTimeout  = 5 * time.Minute  // between two requests: longer than usual scrape intervals
-	drainTimeout = 4 * time.Second  // at the end: a stop takes less than 5 s, whatever the clients do
+	writeTimeout = 30 * time.Second // for the client to read an answer, once it is ready
+	idleTimeout  = 5 * time.Minute  // between two requests; longer than usual scrape intervals
+	drainTimeout = 4 * time.Second  // for running scrapes at shutdown, so that it takes less than 5 s
 )
 
-// HTTPServer returns a server of every endpoint, with limits for its clients.
+// HTTPServer returns a server for all endpoints, with limits for its clients.
 func (s *Server) HTTPServer() (*http.Server, error) {
 	handler, err := s.Handler()
 	if err != nil {
@@ -29,24 +29,24 @@ func (s *Server) HTTPServer() (*http.Server, error) {
 	}
 	return &http.Server{
 		Handler: handler,
-		// It does not cancel a scrape that waits longer: net/http lifts it when it calls the handler. A body is not read by
-		// any handler, and by net/http up to 256 KiB, to use the connection again.
+		// ReadTimeout does not cancel a scrape that waits longer, because net/http lifts it when it calls the handler. No
+		// handler reads a body; net/http reads up to 256 KiB of one in order to reuse the connection.
 		ReadTimeout:    readTimeout,
-		WriteTimeout:   writeTimeout, // what a scrape waits does not count
+		WriteTimeout:   writeTimeout, // refreshFirst excludes the time that a scrape waits
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeader,
-		// WriteTimeout ends streams of HTTP/2, not the connection below.
+		// WriteTimeout ends HTTP/2 streams, but not their connection.
 		HTTP2:    &http.HTTP2Config{WriteByteTimeout: writeTimeout},
-		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn), // such as a TLS handshake that failed
+		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn), // for example, failed TLS handshakes
 	}, nil
 }
 
-// ListenAndServe serves until the context is done. It refreshes from the start
-// on, until a batch list has been read, so that it gets ready without a scrape.
-// Scrapes that are running at the end have 4 s to finish.
+// ListenAndServe serves until the context is done. It starts refreshing at once
+// and repeats that until a batch list has been read, so that it becomes ready
+// without a scrape. At shutdown, running scrapes have 4 s to finish.
 func (s *Server) ListenAndServe(ctx context.Context) error {
 	if err := toolkit.Validate(*s.Web.WebConfigFile); err != nil {
-		oneLine := strings.Join(strings.Fields(err.Error()), " ") // YAML has one for each of its errors
+		oneLine := strings.Join(strings.Fields(err.Error()), " ") // YAML errors may have several lines
 		return fmt.Errorf("--web.config.file=%s: %s", *s.Web.WebConfigFile, oneLine)
 	}
 	server, err := s.HTTPServer()
@@ -68,27 +68,27 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 			}
 			return fmt.Errorf("--web.listen-address: %w", err)
 		case <-s.Hangups:
-			s.Logger.Info("SIGHUP changes nothing: the key file and the web config are read again by themselves")
+			s.Logger.Info("SIGHUP has no effect: the key file and the web config file are reloaded automatically")
 		case <-ctx.Done():
 			return s.stop(ctx, server)
 		}
 	}
 }
 
-// stop lets running scrapes finish with what is known.
+// stop shuts the server down. Running scrapes are answered with the data known so far.
 func (s *Server) stop(ctx context.Context, server *http.Server) error {
-	s.Logger.Info("Stopping, running scrapes are answered with what is known")
+	s.Logger.Info("Stopping; running scrapes are answered with the data known so far")
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	s.Collector.Close() // or they would wait for a refresh that may take longer
+	s.Collector.Close() // otherwise scrapes would wait for their refresh, which may take longer
 	if err := server.Shutdown(drain); err != nil {
 		return server.Close()
 	}
 	return nil
 }
 
-// retryInterval is between two refreshes that nobody asked for. It is above the
-// default of --collector.min-refresh.
+// retryInterval is the time between two refreshes without a scrape. It is longer
+// than the default of --collector.min-refresh.
 const retryInterval = 15 * time.Second
 
 func (s *Server) refreshUntilReady(ctx context.Context) {

@@ -1,5 +1,5 @@
-// Package web serves what a Collector knows: over HTTP, with a landing page and
-// health endpoints beside it, or once to a writer.
+// Package web serves the metrics of a Collector, either over HTTP, along with a
+// landing page and health endpoints, or once to a writer.
 package web
 
 import (
@@ -27,24 +27,24 @@ import (
 
 // Server serves one collector.
 type Server struct {
-	Name          string // of the program: on the landing page, and before _build_info
+	Name          string // of the program, for the landing page and as the prefix of _build_info
 	Collector     *collector.Collector
 	Path          string        // of the exposition
-	TimeoutOffset time.Duration // taken off the scrape timeout that Prometheus sends
+	TimeoutOffset time.Duration // subtracted from the scrape timeout that Prometheus sends
 	Profiles      bool          // serve profiles of the process under /debug/pprof/
 	Web           *toolkit.FlagConfig
 	Logger        *slog.Logger
-	Hangups       <-chan os.Signal // each is logged; may be nil
+	Hangups       <-chan os.Signal // hangup signals, which are only logged; may be nil
 
 	DisableExporterMetrics bool // leave out go_*, process_* and promhttp_*
 }
 
-// pathForm is a path that means the same as the pattern of a mux.
+// pathForm matches paths that have no special meaning in the pattern of a mux.
 var pathForm = regexp.MustCompile(`^/(\w[\w.~-]*/?)*$`)
 
 const profilesPath = "/debug/pprof/"
 
-// Check returns an error that names the flag if a setting makes no sense.
+// Check returns an error that names the flag if a setting is invalid.
 func (s *Server) Check() error {
 	if !pathForm.MatchString(s.Path) {
 		return fmt.Errorf("--web.telemetry-path must be a path such as /metrics, not under /-/, got %q", s.Path)
@@ -58,9 +58,9 @@ func (s *Server) Check() error {
 	return nil
 }
 
-// WriteOnce refreshes, and writes the exposition as text. It warns of running
-// batches that were not read. If the batch list could not be read, it writes
-// what there is and then returns an error.
+// WriteOnce refreshes and writes the exposition as text. It logs a warning if
+// running batches were not read. If the batch list could not be read, it writes
+// the other metrics and then returns an error.
 func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 	s.Collector.Refresh(ctx)
 	families, err := s.gatherer(s.registry()).Gather()
@@ -91,13 +91,14 @@ func (s *Server) registry() *prometheus.Registry {
 	return registry
 }
 
-// OpenMetrics calls a counter what is before its _total, which is the name of
-// this gauge. go_memstats_heap_alloc_bytes has the same value.
+// ambiguous is a gauge that is left out. In OpenMetrics, the name of a counter's
+// family has no _total, so the family of go_memstats_alloc_bytes_total would have
+// the same name. go_memstats_heap_alloc_bytes has the same value.
 const ambiguous = "go_memstats_alloc_bytes"
 
-// gatherer joins the metrics of the collector and those of the process, which
-// have no name in common. The collector is not in the registry because that
-// would check and sort all of its series again at each scrape.
+// gatherer merges the metrics of the collector and the process, which have no
+// names in common. The collector is not in the registry because that would check
+// and sort all of its series again at each scrape.
 func (s *Server) gatherer(process *prometheus.Registry) prometheus.GathererFunc {
 	return func() ([]*dto.MetricFamily, error) {
 		families, err := process.Gather()

@@ -1,6 +1,5 @@
-// Package process runs programs that serve HTTP, for those that test or measure
-// them: it starts them, learns where they listen, keeps what they log, and ends
-// them.
+// Package process runs programs that serve HTTP, for tests and benchmarks. It
+// starts them, finds out where they listen, keeps their log, and stops them.
 package process
 
 import (
@@ -17,24 +16,23 @@ import (
 )
 
 const (
-	startTimeout = time.Minute      // from the start until the program says where it listens
+	startTimeout = time.Minute      // until the program logs where it listens
 	stopTimeout  = 20 * time.Second // from SIGTERM until the program is killed
 )
 
-// Process is a program that serves.
+// Process is a running program that serves HTTP.
 type Process struct {
 	Address string // host and port of its first listener
 
 	cmd   *exec.Cmd
-	ended chan struct{} // closed once it has ended and the log is complete
+	ended chan struct{} // closed when the process has ended and the log is complete
 
 	mu  sync.Mutex
 	log strings.Builder
 }
 
 // Start runs a command and waits until it logs on standard error where it
-// listens. The error has the log of a program that does not get that far; such
-// a program is killed.
+// listens. If it does not get that far, it is killed, and the error quotes its log.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	stderr, err := cmd.StderrPipe()
@@ -57,10 +55,11 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	}
 }
 
-// The last field of a line is the address, as exporter-toolkit logs it.
+// listening matches the line in which exporter-toolkit logs the address. The
+// address is the last field.
 var listening = regexp.MustCompile(`(?i)listening on[^\n]*[ =](\S+:\d+)\n`)
 
-// follow keeps the log, and sends the first address in it.
+// follow records the log and sends the first address in it.
 func (p *Process) follow(stderr io.Reader, address chan<- string) {
 	defer close(p.ended)
 	buffer := make([]byte, 4096)
@@ -76,13 +75,13 @@ func (p *Process) follow(stderr io.Reader, address chan<- string) {
 			}
 		}
 		if err != nil {
-			_ = p.cmd.Wait() // ExitCode tells how it ended
+			_ = p.cmd.Wait() // its error is available from ExitCode
 			return
 		}
 	}
 }
 
-// Log is what it has written to standard error so far.
+// Log returns what the program has written to standard error so far.
 func (p *Process) Log() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,12 +90,12 @@ func (p *Process) Log() string {
 
 var complaint = regexp.MustCompile(`(?im)^.*(?:\blevel=(?:warn|error)\b|^Traceback).*$`)
 
-// Complaints are the warnings and errors in its log.
+// Complaints returns the warnings and errors in the log.
 func (p *Process) Complaints() []string {
 	return complaint.FindAllString(p.Log(), -1)
 }
 
-// LogEnd is the end of its log: at most so many lines, cut at 300 bytes, for a
+// LogEnd returns the last lines of the log. Each is cut to 300 bytes, because a
 // line can quote a page.
 func (p *Process) LogEnd(lines int) string {
 	all := strings.Split(strings.TrimSuffix(p.Log(), "\n"), "\n")
@@ -107,20 +106,22 @@ func (p *Process) LogEnd(lines int) string {
 	return strings.Join(all, "\n")
 }
 
-// ID is its process id.
+// ID returns the process id.
 func (p *Process) ID() int { return p.cmd.Process.Pid }
 
-// Signal sends it a signal.
+// Signal sends a signal to the process.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Ended is closed once it has ended and its log is complete.
+// Ended returns a channel that is closed when the process has ended and its log
+// is complete.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// ExitCode is the code that it ended with, or -1 if a signal ended it. Call
-// it once the process has ended.
+// ExitCode returns the exit code, or -1 if a signal ended the process. It must
+// be called only after the process has ended.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
-// Stop asks it to end, waits, and kills it after 20 s.
+// Stop terminates the process and waits for its end. After 20 s it kills it and
+// returns an error.
 func (p *Process) Stop() error {
 	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -134,8 +135,8 @@ func (p *Process) Stop() error {
 	}
 }
 
-// Kill ends it at once.
+// Kill kills the process and waits for its end.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // fails only if it has ended by itself
+	_ = p.cmd.Process.Kill() // fails only if it has already ended
 	<-p.ended
 }
