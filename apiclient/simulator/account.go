@@ -1,10 +1,10 @@
-// Package simulator is a Magpipe account inside the process: batches that progress by themselves, the records of their
-// calls, the documented limits, and faults on demand, behind the same HTTP interface as the service's batch-calls and
-// list-calls. The demo, the tests and the benchmarks of the exporter run against it.
+// Package simulator simulates a Magpipe account inside the process: batches that progress by themselves, the records of
+// their calls, the documented limits, and faults on demand, behind the same HTTP interface as the service's batch-calls
+// and list-calls. The demo, the tests and the benchmarks of the exporter run against it.
 //
-// Its only clock is time.Now, and it starts no goroutine: every access first plays all events that are due by then,
-// one by one. Times and outcomes come from random streams that depend on the seed alone, so the same account has the
-// same history however often it is asked.
+// It uses no clock but time.Now, and starts no goroutines: every access first plays all events that are due by then,
+// one by one. Times and outcomes come from random streams that depend on the seed only, so the same account has the
+// same history, no matter how often it is accessed.
 package simulator
 
 import (
@@ -21,15 +21,15 @@ type Options struct {
 	Key              string // "" accepts any non-empty bearer key; otherwise other keys get 401
 	PerMinute        int    // requests answered in any sliding minute; 0: the documented 100; negative: no limit
 	PerHour          int    // requests answered in any sliding hour; 0: the documented 1000; negative: no limit
-	PageCap          int    // most rows in an answer of a listing, whatever limit asks for; 0: 1000
-	RecipientCap     int    // most recipients in a get answer; 0: 1000
-	AsDocumented     bool   // rows of list have only the keys that the official page shows
+	PageCap          int    // maximum rows per page of a listing, whatever limit is requested; 0: 1000
+	RecipientCap     int    // maximum recipients in an answer to get; 0: 1000
+	AsDocumented     bool   // rows of list have only the keys shown in the official documentation
 	RateLimitHeaders bool   // send X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) for the hour, if it is limited
 
-	// DialBatches is how many running batches the dialer looks at at a time, across the account; 0: all of them. The
-	// service looks at ten, in no order, so that others starve. A batch leaves the dialer once it has nothing to dial
-	// now (its window is closed, all its recipients are dialled, it is paused or has ended), or, if others wait, after
-	// a turn. The next one is drawn among those that wait. Its calls in flight end in any case.
+	// DialBatches is how many running batches of the account the dialer serves at a time; 0: all of them. The service
+	// serves ten, in no particular order, so that others starve. A batch leaves the dialer when it has nothing to dial
+	// (its window is closed, all its recipients are dialled, it is paused or has ended) or, if others are waiting,
+	// after a turn. Its calls in flight still end. The next batch is drawn at random from those waiting.
 	DialBatches int
 	DialTurn    time.Duration // mean length of a turn; 0: 10 minutes
 }
@@ -41,7 +41,7 @@ type Account struct {
 
 	mu       sync.Mutex
 	batches  map[string]*batch
-	listed   []*batch // those that list shows, newest first
+	listed   []*batch // the batches that list shows, newest first
 	queue    eventQueue
 	dialer   dialer
 	added    uint64
@@ -67,8 +67,8 @@ func New(o Options) *Account {
 	}
 }
 
-// Add puts a campaign into the account and returns its id. It replaces a batch of the same id. Everything between its
-// start and now is played at once, as if it had been there all the time.
+// Add adds a campaign to the account and returns its id. It replaces a batch with the same id. Everything between its
+// start and now is played at once, as if it had always been there.
 func (a *Account) Add(c Campaign) (id string) { return a.add(c) }
 
 func (a *Account) add(c Campaign, steps ...step) (id string) {
@@ -89,7 +89,7 @@ func (a *Account) Delete(id string) {
 	a.remove(id, now)
 }
 
-// lock locks the account and plays it up to now, which has whole microseconds, as the service stores times.
+// lock locks the account and plays it up to now. It truncates now to microseconds, the precision of the service.
 func (a *Account) lock() (now time.Time) {
 	a.mu.Lock()
 	now = time.Now().UTC().Truncate(time.Microsecond)
@@ -134,7 +134,7 @@ func newestFirst(x, y *batch) int {
 	return cmp.Or(y.created.Compare(x.created), cmp.Compare(x.key, y.key))
 }
 
-// advance plays all events up to now, in order of time.
+// advance plays all events up to now in chronological order.
 func (a *Account) advance(now time.Time) {
 	for len(a.queue) > 0 && !a.queue[0].next.After(now) {
 		b := a.queue[0]
@@ -144,8 +144,7 @@ func (a *Account) advance(now time.Time) {
 	}
 }
 
-// reschedule moves the batch to the place in the queue that its next event demands, after something happened to it
-// at t.
+// reschedule updates the batch's place in the queue for its next event, after something happened to it at t.
 func (a *Account) reschedule(b *batch, t time.Time) {
 	if a.batches[b.id] != b {
 		return
@@ -163,7 +162,7 @@ func (a *Account) reschedule(b *batch, t time.Time) {
 	}
 }
 
-// eventQueue is a heap of the batches that have an event ahead, the earliest on top.
+// eventQueue is a heap of the batches that have an upcoming event, the earliest on top.
 type eventQueue []*batch
 
 func (q eventQueue) Len() int { return len(q) }

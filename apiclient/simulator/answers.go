@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// runsShown is how many runs get shows of a recurring batch.
+// runsShown is how many runs of a recurring batch get shows.
 const runsShown = 20
 
 // Approximate sizes of a row and a recipient, in bytes.
@@ -120,8 +120,8 @@ func (a *Account) listPage(q query) []*batch {
 	}), q)
 }
 
-// page returns a page of the rows. As in a database that sorts no further than it must, the order among equal
-// created_at depends on the page: its first row and the one before it change places if their created_at are equal.
+// page returns a page of the rows. As in a database that sorts by created_at only, the order of rows with equal times
+// varies with the page: the first row of a page and the row before it are swapped if their created_at are equal.
 func (a *Account) page(rows []*batch, q query) []*batch {
 	if q.badPaging || q.offset >= len(rows) {
 		return nil
@@ -134,13 +134,13 @@ func (a *Account) page(rows []*batch, q query) []*batch {
 	return page
 }
 
-// The same for all batches of the account.
+// Values that are the same for all batches.
 const (
 	callerID            = "+16045550110"
 	reservedConcurrency = 5
 )
 
-// documentedKeys are the keys that the official page shows in rows of list.
+// documentedKeys are the keys of a list row that the official documentation shows.
 var documentedKeys = map[string]bool{
 	"id": true, "name": true, "status": true, "total_recipients": true, "completed_count": true, "failed_count": true,
 	"created_at": true, "scheduled_at": true, "completed_at": true,

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// Campaign describes a batch to Add. The zero value is a running batch without recipients that does not move by
-// itself.
+// Campaign describes a batch to Add. The zero value is a running batch without recipients that does nothing by itself.
 //
-// A batch that moves starts at StartedAt, or else at ScheduledAt if it is scheduled, or else at CreatedAt. It ends
-// when all its recipients have. If it is added as completed, all its calls lie between its start and CompletedAt (or
-// else UpdatedAt, or else now); if it is added as cancelled, its recipients are skipped.
+// A batch that dials by itself starts at StartedAt, or else at ScheduledAt if it is scheduled, or else at CreatedAt. It
+// ends when all its recipients have ended. If it is added as completed, all its calls lie between its start and
+// CompletedAt (or else UpdatedAt, or else now); if it is added as cancelled, its recipients are skipped.
 type Campaign struct {
 	ID, Name    string    // ID "": a UUID derived from the seed and the order of adding
 	Status      string    // "": running, or recurring with a Recurrence
-	Recipients  int       // how many
+	Recipients  int       // number of recipients
 	CreatedAt   time.Time // zero: now
-	ScheduledAt time.Time // zero: null; a scheduled batch that moves starts then
+	ScheduledAt time.Time // zero: null; a scheduled batch that dials by itself starts then
 	StartedAt   time.Time // zero: null
 	CompletedAt time.Time // zero: null
 	UpdatedAt   time.Time // zero: null until something happens
@@ -26,40 +25,40 @@ type Campaign struct {
 	WindowDays             []int  // 0 is Sunday; nil: null; empty: never
 	MaxConcurrency         int    // slots for calls; 0: 1
 
-	DialEvery  time.Duration // mean gap between the dials of one slot; 0: the batch does not move by itself
+	DialEvery  time.Duration // mean gap between the dials of one slot; 0: the batch does nothing by itself
 	CallLength time.Duration // mean time from attempted_at to completed_at; 0: 1 minute
 	Outcomes   Outcomes      // how calls end; zero: a healthy mix
-	StallAfter int           // no dial after this many attempts since the (re-)start; 0: never stalls
-	StuckCalls int           // this many calls, the first ones, stay calling for ever and keep their slots
+	StallAfter int           // dialling stops after this many attempts since the (re-)start; 0: never
+	StuckCalls int           // the first calls, this many, stay in calling forever and occupy their slots
 	Records    CallRecords   // what list-calls shows of the calls
 	Queued     bool          // recipients are queued for a moment between calling and initiated
 
 	Recurrence string        // "": none; daily, weekly, monthly …: the batch is a template
-	RunEvery   time.Duration // time between runs, the first one RunEvery after CreatedAt; 0: no run by itself
-	MaxRuns    int           // the recurring batch is completed after this many runs; 0: null, no end
+	RunEvery   time.Duration // time between runs, the first one RunEvery after CreatedAt; 0: runs only by Spawn
+	MaxRuns    int           // the recurring batch is completed after this many runs; 0: null, no limit
 	Parent     string        // id of a run's parent, which must be added first; list does not show the run
-	Occurrence int           // a run's number; 0: the next one, if it has a parent
-	Repeat     bool          // a similar batch starts a minute after this one ended; the last 20 are kept
+	Occurrence int           // number of a run; 0: the next number, if it has a parent
+	Repeat     bool          // a similar batch starts a minute after this one has ended; the last 20 are kept
 }
 
-// Outcomes are the weights of the ways in which calls end; they need not sum to one. Negative weights count as 0. A
-// canceled call, as in the service, gets no completed_at, is not counted, and does not touch the batch's row.
+// Outcomes are the weights of the ways in which calls end. They need not sum to one; negative weights count as 0. As in
+// the service, a canceled call gets no completed_at, is not counted, and does not change the batch's row.
 type Outcomes struct{ Completed, Failed, Busy, NoAnswer, Canceled float64 }
 
-// Recipient is the state of a recipient that is set by hand; zero times are null, Status "" is pending.
+// Recipient is the state of a recipient to be set by hand. Zero times are null; Status "" means pending.
 type Recipient struct {
 	ID, Status               string
 	AttemptedAt, CompletedAt time.Time
-	Talk                     time.Duration // duration of its call record, in whole seconds
+	Talk                     time.Duration // duration in its call record, in whole seconds
 }
 
-// outcome is one way for a call to end; length compares the duration of such calls with that of others.
+// outcome is one way for a call to end; length is the relative duration of such calls.
 type outcome struct {
 	status         string
 	weight, length float64
 }
 
-// table lists the outcomes with their weights. Answered calls last, the others are over soon.
+// table lists the outcomes with their weights. Answered calls last longer than the others.
 func (o Outcomes) table() [5]outcome {
 	if max(o.Completed, o.Failed, o.Busy, o.NoAnswer, o.Canceled) <= 0 {
 		o = Outcomes{Completed: 66, Failed: 9, Busy: 7, NoAnswer: 18}
@@ -73,7 +72,7 @@ func (o Outcomes) table() [5]outcome {
 	}
 }
 
-// outcomeOf returns the outcome that a recipient's status stands for, "" if it is none.
+// outcomeOf returns the outcome for a recipient's status, or "" if the status is not an outcome.
 func outcomeOf(status string) string {
 	switch status {
 	case "completed", "failed", "busy", "no_answer", "canceled":
@@ -84,7 +83,7 @@ func outcomeOf(status string) string {
 	return ""
 }
 
-// recipientEnded reports whether a recipient in this state stays in it unless somebody intervenes.
+// recipientEnded reports whether a recipient in this state stays in it unless it is called again.
 func recipientEnded(status string) bool {
 	return outcomeOf(status) != "" || status == "skipped"
 }
@@ -94,9 +93,9 @@ func batchEnded(status string) bool {
 	return status == "completed" || status == "cancelled" || status == "failed"
 }
 
-// batch is one batch as the service stores it, and what is going to happen to it.
+// batch is one batch as the service stores it, together with its future events.
 type batch struct {
-	campaign Campaign // how it behaves; what changes over its life is below
+	campaign Campaign // its behaviour; the fields below hold its current state
 	key      uint64   // root of all its random streams
 
 	id, name, status, parent                        string
@@ -104,40 +103,40 @@ type batch struct {
 	created, scheduled, started, completed, updated time.Time
 
 	recipients        []recipient
-	open, pending     int // recipients that have not ended; those of them still to be called
-	cursor            int // no recipient before it is pending
-	succeeded, failed int // the true counters, which a retry does not reset
+	open, pending     int // recipients that have not ended, and those of them that are still to be called
+	cursor            int // no recipient before this index is pending
+	succeeded, failed int // the true counts, which a retry does not reset
 	drift             [2]int
 	overrides         overrides
 
 	window       window
 	slots        []slot
 	records      *CallRecords
-	recordCount  uint64    // its call records so far
-	dials        int       // attempts ever
-	round        int       // attempts since the (re-)start
-	notBefore    time.Time // nothing is dialled before it
-	turn         turn      // how it stands with the dialer
-	turnEnds     time.Time // of a batch that has its turn
+	recordCount  uint64    // number of its call records so far
+	dials        int       // number of attempts ever
+	round        int       // number of attempts since the (re-)start
+	notBefore    time.Time // nothing is dialled before this time
+	turn         turn      // its state in the dialer
+	turnEnds     time.Time // end of its turn, if it has one
 	turnEvent    time.Time // when turn may change by itself; zero: never
-	waitIndex    int       // among those that wait for the dialer
-	steps        []step    // what is going to be done to it, in order of time
+	waitIndex    int       // index in dialer.waiting, if it waits for a turn
+	steps        []step    // what users will do to it, in chronological order
 	runs         []*batch  // newest first
 	runCount     int
-	runNext      time.Time // zero: no run by itself
-	followUpAt   time.Time // when the follow-up starts; zero: none
+	runNext      time.Time // when the next run is due; zero: never
+	followUpAt   time.Time // when the follow-up starts; zero: never
 	followedUp   bool
-	predecessors []string  // ids of the batches that this one follows up
-	next         time.Time // its next event; zero: none
+	predecessors []string  // ids of the batches that this one follows
+	next         time.Time // time of its next event; zero: none
 	queueIndex   int       // -1: not in the event queue
 }
 
-// recipient is one recipient; call is the simulated call that it is in.
+// recipient is one recipient; call is its call in progress, and last its last attempt.
 type recipient struct {
 	id, status           string
 	attempted, completed time.Time
 	attempts             int
-	record               uint64 // the number of its call record; 0: none
+	record               uint64 // number of its call record; 0: none
 	call                 *activeCall
 	last                 *attempt
 	overrides            overrides
@@ -145,11 +144,11 @@ type recipient struct {
 
 // slot is one of the calls that a batch may have in flight at once.
 type slot struct {
-	next time.Time   // no dial before it
+	next time.Time   // no dial before this time
 	call *activeCall // nil: free
 }
 
-// activeCall is a call in flight. The simulator knows from the dial on when and how it will end.
+// activeCall is a call in flight. When and how it ends is decided when it is dialled.
 type activeCall struct {
 	recipient int
 	begin     time.Time
@@ -159,7 +158,7 @@ type activeCall struct {
 	refused   bool // by the carrier
 }
 
-// step is something that a user does to the batch at a time set beforehand, as in the demo.
+// step is an action of a user on a batch at a predetermined time, as in the demo.
 type step struct {
 	at time.Time
 	do func(b *batch, now time.Time) bool
@@ -209,7 +208,7 @@ func storedTime(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// template reports whether this is a recurring batch, whose recipients are only called by its runs.
+// template reports whether this is a recurring batch, whose recipients are called by its runs only.
 func (b *batch) template() bool {
 	return b.campaign.Recurrence != "" && b.campaign.Recurrence != "none" && b.parent == ""
 }
@@ -217,7 +216,7 @@ func (b *batch) template() bool {
 // moves reports whether the batch dials and ends by itself.
 func (b *batch) moves() bool { return b.campaign.DialEvery > 0 }
 
-// setRecipient replaces recipient i and keeps the counts of what is left to do.
+// setRecipient replaces recipient i and updates the counts of open and pending recipients.
 func (b *batch) setRecipient(i int, r recipient) {
 	b.countState(b.recipients[i].status, -1)
 	b.countState(r.status, 1)
@@ -237,8 +236,8 @@ func (b *batch) countState(status string, n int) {
 	}
 }
 
-// countOutcome adds n to the counter of this outcome. The service counts a canceled call nowhere, and all others but
-// completed as failed.
+// countOutcome adds n to the count of this outcome. The service does not count canceled calls, and counts all other
+// outcomes except completed as failed.
 func (b *batch) countOutcome(status string, n int) {
 	switch outcomeOf(status) {
 	case "", "canceled":
@@ -249,7 +248,7 @@ func (b *batch) countOutcome(status string, n int) {
 	}
 }
 
-// recount takes all counts from the recipients.
+// recount recomputes all counts from the recipients.
 func (b *batch) recount() {
 	b.open, b.pending, b.cursor, b.succeeded, b.failed = 0, 0, 0, 0, 0
 	for i := range b.recipients {
@@ -265,7 +264,7 @@ func (b *batch) freeSlot(call *activeCall) {
 	}
 }
 
-// recipientID returns the id of recipient i, which is derived when it is first needed.
+// recipientID returns the id of recipient i. Ids are derived on first use.
 func (b *batch) recipientID(i int) string {
 	r := &b.recipients[i]
 	if r.id == "" {

@@ -84,7 +84,7 @@ var (
 	areaCodes = [...]string{"206", "212", "303", "312", "404", "415", "503", "512", "604", "617"}
 )
 
-// personName returns the name of recipient i; nil if the contact has none.
+// personName returns the name of recipient i, or nil if the contact has none.
 func (b *batch) personName(i int) *string {
 	h := mix(b.key, forPerson, uint64(i))
 	if h%16 == 0 {

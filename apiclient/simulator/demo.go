@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// scene is a campaign of the demo and what is done to it.
+// scene is a campaign of the demo and what users do to it.
 type scene struct {
 	Campaign
 	steps []step
@@ -16,9 +16,9 @@ type scene struct {
 
 const day = 24 * time.Hour
 
-// Demo returns an account that shows a bit of everything from the moment it is made: campaigns that move, fail, stall,
-// wait, hang and reach nobody, recurring batches, and weeks of history. It goes on by itself and never grows without
-// bound. PerMinute and PerHour 0 mean no limit here.
+// Demo returns an account that shows a bit of everything from the start: campaigns that proceed, fail, stall, wait, hang
+// and reach nobody, recurring batches, and weeks of history. It goes on by itself, and its size is bounded. In its
+// options, PerMinute and PerHour 0 mean no limit.
 func Demo(o Options) *Account {
 	o.PerMinute = cmp.Or(o.PerMinute, -1)
 	o.PerHour = cmp.Or(o.PerHour, -1)
@@ -33,7 +33,7 @@ func Demo(o Options) *Account {
 	return a
 }
 
-// moving returns the campaigns that call, or should.
+// moving returns the campaigns that are calling, or should be.
 func moving(now time.Time) []scene {
 	return []scene{
 		{Campaign: Campaign{
@@ -77,7 +77,7 @@ func daysBut(rest time.Weekday) []int {
 	return slices.DeleteFunc([]int{0, 1, 2, 3, 4, 5, 6}, func(day int) bool { return time.Weekday(day) == rest })
 }
 
-// waiting returns campaigns that do not call, each for another reason.
+// waiting returns campaigns that are not calling, each for a different reason.
 func waiting(now time.Time) []scene {
 	hour := (now.Hour() + 12) % 24
 	return []scene{
@@ -109,7 +109,7 @@ func waiting(now time.Time) []scene {
 	}
 }
 
-// recurring returns the recurring batches; they spawn their runs by themselves.
+// recurring returns the recurring batches, which spawn their runs by themselves.
 func recurring(now time.Time) []scene {
 	return []scene{
 		{Campaign: Campaign{
@@ -126,8 +126,8 @@ func recurring(now time.Time) []scene {
 	}
 }
 
-// unanswered returns a campaign whose calls are completed though nobody talks on them, as with a voicemail that hangs
-// up at once: only the call records tell.
+// unanswered returns a campaign whose calls are completed although nobody talks, as with a voicemail that hangs up at
+// once. Only the call records show that.
 func unanswered(now time.Time) []scene {
 	return []scene{{Campaign: Campaign{
 		Name: "Parcel pick-up reminder", Recipients: 360, CreatedAt: now.Add(-25 * time.Minute), Repeat: true,
@@ -138,7 +138,7 @@ func unanswered(now time.Time) []scene {
 
 func ago(now time.Time, d time.Duration) time.Time { return storedTime(now.Add(-d)) }
 
-// pastNames are the names of the older campaigns of the demo; names need not be unique.
+// pastNames are the names of the demo's older campaigns. Names need not be unique.
 var pastNames = [...]string{
 	"Appointment reminders", "Satisfaction survey", "Rückruf-Aktion Herbst", "Enquête de satisfaction",
 	"Påminnelse tandlege", "Store opening Montréal", "Follow-up", "Follow-up", "Kampania zimowa – Łódź",
@@ -146,7 +146,7 @@ var pastNames = [...]string{
 	"Membership renewal", "Test call", "Water main repair", "Alumni weekend", "Süreli teklif", "会員の皆様へ",
 }
 
-// past returns the campaigns that have ended: one of which every call failed, and twenty of the last three weeks.
+// past returns the campaigns that have ended: one in which every call failed, and twenty from the last three weeks.
 func past(now time.Time) []scene {
 	scenes := []scene{{Campaign: Campaign{
 		Name: "Service notice (carrier down)", Recipients: 40, CreatedAt: now.Add(-50 * time.Minute),

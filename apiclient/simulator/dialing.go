@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// resetSlots lets the free slots dial again from t on, spread evenly over the mean gap. Runs that were due before t are
-// left out.
+// resetSlots makes the free slots dial again from t on, spread evenly over the mean gap. Runs that were due before t are
+// skipped.
 func (b *batch) resetSlots(t time.Time) {
 	b.notBefore = t
 	for !b.runNext.IsZero() && b.runNext.Before(t) {
@@ -29,7 +29,7 @@ func scale(d time.Duration, by float64) time.Duration {
 	return time.Duration(float64(d) * by).Truncate(time.Microsecond)
 }
 
-// nextDial returns the slot that dials next and when; the zero time if none will.
+// nextDial returns the slot that dials next and when; the time is zero if none will.
 func (b *batch) nextDial() (slot int, at time.Time) {
 	if b.turn != hasTurn || !b.dialable() {
 		return 0, time.Time{}
@@ -55,7 +55,7 @@ func (b *batch) dialable() bool {
 	return b.status == "running" && b.moves() && b.pending > 0 && !stalled
 }
 
-// inWindow postpones a dial until the call window is open. Slots that waited for it do not all dial at once.
+// inWindow postpones a dial until the call window is open. Slots that were waiting for that do not all dial at once.
 func (b *batch) inWindow(slot int, t time.Time) time.Time {
 	opens := b.window.after(t)
 	if opens.IsZero() || opens.Equal(t) {
@@ -134,7 +134,7 @@ func draw(o Outcomes, chance *rand.Rand) (how outcome, mean float64) {
 	return how, mean / total
 }
 
-// endCall ends a call whose end is due at t, and reports whether there was one.
+// endCall ends one call whose end is due at t, and reports whether there was one.
 func (b *batch) endCall(t time.Time) bool {
 	for s := range b.slots {
 		call := b.slots[s].call
@@ -204,13 +204,13 @@ func (a *Account) playPast(b *batch, now time.Time) {
 	b.recount()
 }
 
-// turn is how a batch stands with the dialer.
+// turn is the state of a batch in the dialer.
 type turn int
 
 const (
 	noTurn       turn = iota // there is nothing to dial now
 	waitsForTurn             // the dialer is busy with others
-	hasTurn                  // the dialer looks at it; without a limit, at every batch
+	hasTurn                  // the dialer serves it; without a limit, it serves every batch
 )
 
 // dialer chooses the batches that may dial; see Options.DialBatches.
@@ -218,12 +218,12 @@ type dialer struct {
 	seed    uint64
 	limit   int // batches at a time; 0: all
 	turn    time.Duration
-	turns   uint64 // given so far
+	turns   uint64 // number of turns so far
 	dialled int
 	waiting []*batch
 }
 
-// updateTurn lets the dialer take up or leave a batch to which something happened at t.
+// updateTurn updates the dialer after something happened to a batch at t.
 func (a *Account) updateTurn(b *batch, t time.Time) {
 	d := &a.dialer
 	if d.limit == 0 {
@@ -252,7 +252,7 @@ func (a *Account) updateTurn(b *batch, t time.Time) {
 	b.turnEvent = b.nextTurnEvent(t)
 }
 
-// nextTurn fills the places that batches have left.
+// nextTurn gives free places in the dialer to waiting batches.
 func (a *Account) nextTurn(t time.Time) {
 	d := &a.dialer
 	for d.dialled < d.limit && len(d.waiting) > 0 {
@@ -262,7 +262,7 @@ func (a *Account) nextTurn(t time.Time) {
 	}
 }
 
-// nextTurnEvent returns when the batch's turn may change by itself, seen from t.
+// nextTurnEvent returns when, after t, the batch's turn may change by itself.
 func (b *batch) nextTurnEvent(t time.Time) time.Time {
 	switch {
 	case b.turn == hasTurn:
@@ -289,7 +289,7 @@ func (d *dialer) wait(b *batch) {
 	d.waiting = append(d.waiting, b)
 }
 
-// drop makes the dialer forget a batch.
+// drop removes a batch from the dialer.
 func (d *dialer) drop(b *batch) {
 	if d.limit == 0 {
 		return

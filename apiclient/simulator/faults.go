@@ -7,17 +7,18 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong, or is late. It applies to requests within the limits that have a valid key.
+// Fault makes requests fail or delays their answers. It applies only to requests that have a valid key and are within
+// the limits.
 type Fault struct {
 	Action, BatchID string        // "": any; Action list_calls is that endpoint; BatchID is the parent's for list_runs
 	Status          int           // 200 to 599, instead of the true answer; 0: the true answer
-	Body            string        // instead of the true one, or of the one that goes with Status
-	Header          http.Header   // added to the answer's; replaces a header of the same name
-	Latency         time.Duration // before the answer; ends with the request's context
+	Body            string        // instead of the true body, or of the default body for Status; "": no change
+	Header          http.Header   // added to the answer; replaces headers with the same name
+	Latency         time.Duration // delay of the answer; ends with the request's context
 	Hang            bool          // no answer until the request's context ends
-	CutAfter        int           // bytes of the body after which the connection breaks; 0: whole
+	CutAfter        int           // bytes of the body after which the connection breaks; 0: it does not
 	NoRecipients    bool          // get answers 200 with no recipients, as after a failed read
-	Times           int           // how many requests it applies to; 0: all until removed
+	Times           int           // number of requests it applies to; 0: all until it is removed
 }
 
 type fault struct {
@@ -25,8 +26,8 @@ type fault struct {
 	left int
 }
 
-// Inject applies a fault to requests from now on until remove is called or Times are used up. If several faults match
-// a request, the newest one applies.
+// Inject applies a fault to requests from now on, until remove is called or Times is reached. If several faults match a
+// request, the newest one applies.
 func (a *Account) Inject(f Fault) (remove func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -44,7 +45,7 @@ func (a *Account) drop(x *fault) {
 	a.faults = slices.DeleteFunc(a.faults, func(y *fault) bool { return x == y })
 }
 
-// faultFor returns the fault that applies to a query, the zero Fault if none does.
+// faultFor returns the fault that applies to a query, or the zero Fault if none does.
 func (a *Account) faultFor(q query) Fault {
 	for _, x := range slices.Backward(a.faults) {
 		if x.Action != "" && x.Action != q.action || x.BatchID != "" && x.BatchID != q.batchID {
@@ -59,7 +60,7 @@ func (a *Account) faultFor(q query) Fault {
 	return Fault{}
 }
 
-// wait delays the answer.
+// wait delays the answer. It returns an error if the context ends.
 func (f Fault) wait(ctx context.Context) error {
 	if f.Hang {
 		<-ctx.Done()
@@ -75,7 +76,7 @@ func (f Fault) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// apply changes a true answer as the fault demands.
+// apply returns the answer with the fault's changes.
 func (f Fault) apply(ans answer, q query) answer {
 	if f.Status != 0 {
 		ans.status = f.Status

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// answer is a whole answer. The connection breaks after cut bytes of the body; 0: it does not.
+// answer is a complete answer. The connection breaks after cut bytes of the body; 0: it does not.
 type answer struct {
 	status int
 	header http.Header
@@ -32,7 +32,7 @@ func (a *Account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(ans.body)))
 	w.WriteHeader(ans.status)
 	if ans.cut == 0 {
-		_, _ = w.Write(ans.body) // the client may have gone
+		_, _ = w.Write(ans.body) // fails only if the client has disconnected
 		return
 	}
 	_, _ = w.Write(ans.body[:ans.cut])
@@ -40,7 +40,7 @@ func (a *Account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// answer answers a request after the delay of its fault; the error is that of the request's context or body.
+// answer answers a request after the delay of its fault. The error is one of the request's context or body.
 func (a *Account) answer(r *http.Request) (answer, error) {
 	body, err := readBody(r)
 	if err != nil {
@@ -84,7 +84,7 @@ func (a *Account) admit(h http.Header, q query) (*Request, Fault, answer) {
 	return entry, a.faultFor(q), answer{}
 }
 
-// errorBody returns an error in the form of the endpoint. The code that list-calls adds follows from the text.
+// errorBody returns an error in the format of the endpoint. For list-calls, the code is derived from the text.
 func (q query) errorBody(text string) []byte {
 	if q.listCalls {
 		return codedErrorBody(strings.ToLower(strings.ReplaceAll(text, " ", "_")), text)
@@ -92,7 +92,7 @@ func (q query) errorBody(text string) []byte {
 	return errorBody(text)
 }
 
-// respond answers an admitted request with the state of the account at the end of the fault's delay.
+// respond answers an admitted request with the state of the account after the fault's delay.
 func (a *Account) respond(ctx context.Context, q query, f Fault) (answer, error) {
 	if err := f.wait(ctx); err != nil {
 		return answer{}, err
@@ -114,21 +114,21 @@ func (a *Account) addHeaders(ans answer, now time.Time) answer {
 	return ans
 }
 
-// bodyLimit is how many bytes of a request's body are read.
+// bodyLimit is the maximum number of bytes read from a request's body.
 const bodyLimit = 1 << 20
 
 // query is a parsed request.
 type query struct {
 	action, batchID, status string
 	limit, offset           int
-	listCalls               bool // to list-calls, whose filter is calls
-	calls                   callFilter
-	badPaging               bool   // limit or offset is not an integer
-	errorStatus             int    // the status of the refusal, 0: none
-	errorText               string // its text
+	listCalls               bool       // the request is to list-calls
+	calls                   callFilter // for list-calls
+	badPaging               bool       // limit or offset is not an integer
+	errorStatus             int        // status of the answer if the request is refused; 0: it is not
+	errorText               string     // text of the answer if the request is refused
 }
 
-// parseQuery parses a request, and treats what is missing or of the wrong type as the service does.
+// parseQuery parses a request. It handles missing members and those of the wrong type as the service does.
 func parseQuery(method string, body []byte) query {
 	q := query{limit: 50}
 	if method != http.MethodPost || len(body) == 0 {
@@ -154,7 +154,7 @@ func (q query) refuse(status int, text string) query {
 	return q
 }
 
-// integer sets *place to a JSON integer, however it is written; without one the default stays.
+// integer sets *place to a JSON integer in any notation. If there is none, it keeps the default.
 func (q *query) integer(raw json.RawMessage, place *int) {
 	if raw == nil {
 		return
@@ -182,7 +182,7 @@ func (a *Account) authorized(h http.Header) bool {
 	return bearer && key != "" && (a.options.Key == "" || key == a.options.Key)
 }
 
-// limits are the two sliding windows of the service; a negative number is no limit. Refused requests do not count.
+// limits are the two sliding windows of the service. A negative number means no limit. Refused requests do not count.
 type limits struct {
 	minute, hour int
 	answered     []time.Time // within the last hour, oldest first
@@ -215,7 +215,7 @@ func (l *limits) wait(limit int, window time.Duration, now time.Time) time.Durat
 	return window - now.Sub(l.answered[len(l.answered)-limit])
 }
 
-// setHeaders tells what is left of the hour.
+// setHeaders sets the X-RateLimit headers for the hourly limit.
 func (l *limits) setHeaders(h http.Header, now time.Time) {
 	if l.hour < 0 {
 		return
@@ -229,7 +229,7 @@ func (l *limits) setHeaders(h http.Header, now time.Time) {
 	h.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Add(time.Second-1).Unix(), 10))
 }
 
-// tooManyRequests answers a request that exceeds a limit.
+// tooManyRequests returns the answer to a request that exceeds a limit.
 func tooManyRequests(wait time.Duration) answer {
 	h := make(http.Header)
 	h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
@@ -276,7 +276,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// body is the body of an answer. Reading it fails once the request's context ends; end is the error at its end.
+// body is the body of an answer. Reading fails once the request's context has ended. After the content, it returns end.
 type body struct {
 	ctx  context.Context
 	rest *bytes.Reader
@@ -294,7 +294,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close discards the rest, so that a later read fails as it does over a socket.
+// Close discards the rest, so that a later read fails as it would over a network connection.
 func (b *body) Close() error {
 	b.rest.Reset(nil)
 	b.end = http.ErrBodyReadAfterClose

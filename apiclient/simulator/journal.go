@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// kept is how many entries a journal keeps at least.
+// kept is the minimum number of entries that a full journal keeps.
 const kept = 100_000
 
-// journal is a log that forgets its oldest entries, a quarter of those kept at a time.
+// journal is a log that drops its oldest entries, kept/4 at a time.
 type journal[T any] struct{ entries []*T }
 
 func (j *journal[T]) add(x T) *T {
@@ -23,14 +23,14 @@ func (j *journal[T]) add(x T) *T {
 // Request is a request that reached the account.
 type Request struct {
 	At            time.Time // when it arrived
-	Action        string    // as asked, "" if the body gave none; list_calls for that endpoint
+	Action        string    // as requested, or "" if missing; list_calls for that endpoint
 	BatchID       string    // batch_id, or parent_batch_id for list_runs
 	StatusFilter  string
-	Limit, Offset int // the defaults 50 and 0 if the request had none, or no integer
-	Status        int // the HTTP status answered; 0: none yet, or never
+	Limit, Offset int // the defaults 50 and 0 if missing or not an integer
+	Status        int // HTTP status of the answer; 0: none yet, or never
 }
 
-// Requests returns the requests in order of arrival, refused ones included. It keeps at least the newest 100,000.
+// Requests returns the requests in order of arrival, including refused ones. At least the newest 100,000 are kept.
 func (a *Account) Requests() []Request {
 	a.lock()
 	defer a.mu.Unlock()
@@ -41,19 +41,19 @@ func (a *Account) Requests() []Request {
 	return out
 }
 
-// Call is a dial attempt; CompletedAt is zero and Outcome "" while it is active. CompletedAt is the end of a canceled
-// call too, although its recipient has no completed_at.
+// Call is a dial attempt. While it is active, CompletedAt is zero and Outcome is "". A canceled call has a CompletedAt,
+// too, although its recipient has no completed_at.
 type Call struct {
 	BatchID, RecipientID     string
 	RecordID                 string // the recipient's call_record_id and the id of the call record
 	AttemptedAt, CompletedAt time.Time
 	Outcome                  string        // completed, failed, busy, no_answer, canceled
-	Talk                     time.Duration // in whole seconds, as the call record shows it in the end; 0 while active
+	Talk                     time.Duration // in whole seconds, as finally shown by the call record; 0 while active
 }
 
-// Calls returns every dial attempt up to now by time of attempt, even if a re-run, a retry or a deletion has erased it
-// since. Recipients set by hand that have an AttemptedAt are among them, with the first outcome they were given. The
-// first of two dials at once is not, as no recipient ever shows it. It keeps at least the newest 100,000.
+// Calls returns every dial attempt up to now, sorted by AttemptedAt, even if a re-run, a retry or a deletion has erased
+// it since. Recipients set by hand with an AttemptedAt are included, with the first outcome they were given. Of a double
+// dial, the first attempt is not included, because no recipient ever shows it. At least the newest 100,000 are kept.
 func (a *Account) Calls() []Call {
 	now := a.lock()
 	defer a.mu.Unlock()

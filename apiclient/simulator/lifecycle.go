@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// act changes a batch now; do reports whether it changed anything.
+// act applies do to a batch; do reports whether it changed anything.
 func (a *Account) act(id string, do func(b *batch, now time.Time) bool) {
 	now := a.lock()
 	defer a.mu.Unlock()
@@ -27,7 +27,7 @@ func (a *Account) Start(id string) {
 	})
 }
 
-// start leaves updated_at alone, as the service does when it starts a scheduled batch.
+// start starts a batch. It does not set updated_at, like the service when it starts a scheduled batch.
 func (b *batch) start(t time.Time) {
 	b.status, b.started = "running", t
 	if b.template() {
@@ -36,7 +36,7 @@ func (b *batch) start(t time.Time) {
 	b.resetSlots(t)
 }
 
-// Pause pauses a running, scheduled or recurring batch: it dials and spawns nothing, while calls in flight and live
+// Pause pauses a running, scheduled or recurring batch. It then dials and spawns nothing, but calls in flight and live
 // runs go on.
 func (a *Account) Pause(id string) { a.act(id, (*batch).pause) }
 
@@ -48,7 +48,7 @@ func (b *batch) pause(time.Time) bool {
 	return pausable
 }
 
-// Resume lets a paused batch go on. A recurring batch does not make up for the runs it missed.
+// Resume resumes a paused batch. A recurring batch does not make up for the runs it missed.
 func (a *Account) Resume(id string) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		if b.status != "paused" {
@@ -81,7 +81,7 @@ func (b *batch) cancel(now time.Time) bool {
 	return true
 }
 
-// Complete makes a batch completed, with completed_at now; its recipients stay as they are.
+// Complete sets a batch to completed, with completed_at now. Its recipients stay as they are.
 func (a *Account) Complete(id string) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		b.completed = now
@@ -90,8 +90,8 @@ func (a *Account) Complete(id string) {
 	})
 }
 
-// Rerun runs an ended batch again: counts are 0, all recipients pending and started_at is now, while completed_at and
-// the place in the list stay. The end of a call in flight no longer reaches the batch, but Calls shows it.
+// Rerun runs an ended batch again. Its counts become 0, all recipients pending, and started_at now; completed_at and its
+// place in the list do not change. A call in flight ends without effect on the batch, but Calls shows its end.
 func (a *Account) Rerun(id string) { a.act(id, (*batch).rerun) }
 
 func (b *batch) rerun(now time.Time) bool {
@@ -117,7 +117,7 @@ func (b *batch) resetRecipient(i int) {
 	})
 }
 
-// Retry makes recipient i pending again, and an ended batch running; counts are not reset.
+// Retry makes recipient i pending again, and an ended batch running. It does not reset the counts.
 func (a *Account) Retry(id string, i int) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		if i < 0 || i >= len(b.recipients) {
@@ -132,7 +132,7 @@ func (a *Account) Retry(id string, i int) {
 	})
 }
 
-// SetStatus sets the state of a batch, even to an unknown one, and changes nothing else but updated_at.
+// SetStatus sets the state of a batch, which may be an undocumented one. Otherwise it changes only updated_at.
 func (a *Account) SetStatus(id, status string) {
 	a.act(id, func(b *batch, now time.Time) bool {
 		b.status = status
@@ -141,8 +141,7 @@ func (a *Account) SetStatus(id, status string) {
 	})
 }
 
-// Drift makes completed_count and failed_count differ from the true counters by this much, for ever; updated_at does
-// not change.
+// Drift adds permanent errors to completed_count and failed_count. It does not change updated_at.
 func (a *Account) Drift(id string, completed, failed int) {
 	a.lock()
 	defer a.mu.Unlock()
@@ -152,8 +151,8 @@ func (a *Account) Drift(id string, completed, failed int) {
 	}
 }
 
-// SetRecipients replaces the recipients of a batch and takes its counts from them; updated_at is now. A recipient set
-// to an active state stays in it until it is set again, and takes no slot.
+// SetRecipients replaces the recipients of a batch, recomputes its counts, and sets updated_at to now. A recipient set
+// to an active state stays in it until it is set again, and does not occupy a slot.
 func (a *Account) SetRecipients(batchID string, rs []Recipient) {
 	a.act(batchID, func(b *batch, now time.Time) bool {
 		last := make(map[string]*attempt)
@@ -173,7 +172,7 @@ func (a *Account) SetRecipients(batchID string, rs []Recipient) {
 	})
 }
 
-// SetRecipient replaces recipient i and changes the counts accordingly; updated_at is now.
+// SetRecipient replaces recipient i, adjusts the counts, and sets updated_at to now.
 func (a *Account) SetRecipient(batchID string, i int, r Recipient) {
 	a.act(batchID, func(b *batch, now time.Time) bool {
 		if i < 0 || i >= len(b.recipients) {
@@ -214,7 +213,7 @@ func (a *Account) overwrite(b *batch, i int, given Recipient) {
 	b.recipients[i].last = call
 }
 
-// nextEvent returns the time of the batch's next event; zero if nothing will happen by itself.
+// nextEvent returns the time of the batch's next event. It is zero if nothing will happen by itself.
 func (b *batch) nextEvent() time.Time {
 	next := b.followUpAt
 	for _, s := range b.slots {
@@ -234,7 +233,7 @@ func (b *batch) nextEvent() time.Time {
 	return earlier(next, dial)
 }
 
-// earlier returns the earlier of two times; zero is no time at all.
+// earlier returns the earlier of two times. A zero time is ignored.
 func earlier(x, y time.Time) time.Time {
 	if x.IsZero() || !y.IsZero() && y.Before(x) {
 		return y
@@ -268,7 +267,7 @@ func (a *Account) play(b *batch, t time.Time) {
 	}
 }
 
-// autostart returns when a scheduled batch starts by itself; zero if it does not.
+// autostart returns when a scheduled batch starts by itself. It is zero if it does not.
 func (b *batch) autostart() time.Time {
 	if b.status != "scheduled" || !b.moves() || b.scheduled.IsZero() {
 		return time.Time{}
@@ -279,7 +278,7 @@ func (b *batch) autostart() time.Time {
 	return b.scheduled
 }
 
-// settle ends a batch whose recipients have all ended, if it moves by itself.
+// settle ends a batch that dials by itself if all its recipients have ended.
 func (b *batch) settle(t time.Time) {
 	if b.status == "running" && b.moves() && b.open == 0 && len(b.recipients) > 0 {
 		b.completed = t

@@ -17,9 +17,9 @@ type CallRecords struct {
 	ZeroTalk    float64       // share of completed calls on which nobody talked; 0: one in 14; negative: none
 	DoubleDials float64       // share of dials made twice: the first leaves a record that no recipient refers to
 	Refused     float64       // share of dials that the carrier refuses: the recipient fails, the record stays initiated
-	LateRinging float64       // share of records whose status, not duration, turns back to ringing after their end
+	LateRinging float64       // share of records whose status reverts to ringing after their end; their duration stays
 	Missing     float64       // share of dials without a record
-	Lag         time.Duration // how long after the recipient's end its record gets its own; 0: just before it
+	Lag         time.Duration // how long a record ends after its recipient; 0: just before it
 
 	AgentName, Sentiment, Summary string // texts of all records with a talk time; "": null
 }
@@ -28,7 +28,7 @@ const (
 	zeroTalkShare = 1.0 / 14
 	ringShare     = 0.25                   // part of an answered call that it rings
 	recordDelay   = 2 * time.Millisecond   // from attempted_at to created_at
-	recordLead    = 500 * time.Millisecond // how long before the recipient's end a record ends, at most
+	recordLead    = 500 * time.Millisecond // maximum time by which a record ends before its recipient
 	lateRingAfter = 2 * time.Second        // from the end of a record to a late ringing
 	refusedAfter  = 300 * time.Millisecond // from the dial to the carrier's refusal
 )
@@ -36,13 +36,13 @@ const (
 // attempt is a dial attempt and its call record.
 type attempt struct {
 	Call
-	planned   bool   // the end is set from the start, though it may lie ahead
+	planned   bool   // the end was decided by the simulator, and may lie in the future
 	status    string // of the record, while a recipient that was set by hand is active
 	refused   bool
 	ringsLate bool
 	recordKey uint64
-	record    uint64 // the number of the record; with its key it gives the id
-	recipient int    // its index
+	record    uint64 // number of the record; together with recordKey it gives the id
+	recipient int    // index of the recipient
 	settings  *CallRecords
 }
 
@@ -60,7 +60,7 @@ func (a *Account) addCall(b *batch, i int, x attempt) *attempt {
 	return added
 }
 
-// addFirstDial adds the record of a call whose recipient is dialled again at once.
+// addFirstDial adds the record of the first call of a double dial.
 func (a *Account) addFirstDial(b *batch, i int, t time.Time) {
 	call := b.newCall(i, t, stream(b.key, forFirstDial, b.recordCount))
 	a.records.add(&attempt{
@@ -69,7 +69,7 @@ func (a *Account) addFirstDial(b *batch, i int, t time.Time) {
 	})
 }
 
-// drawTalk draws how long somebody talks on a call: its length less the ring time, or nothing.
+// drawTalk draws the talk time of a call: its length minus the ring time, or 0 if nobody talks.
 func (b *batch) drawTalk(call *activeCall) time.Duration {
 	share := cmp.Or(b.records.ZeroTalk, zeroTalkShare)
 	if call.outcome != "completed" || b.chance(share, forTalk) {
@@ -78,12 +78,12 @@ func (b *batch) drawTalk(call *activeCall) time.Duration {
 	return scale(call.end.Sub(call.begin), 1-ringShare).Truncate(time.Second)
 }
 
-// chance decides whether something that happens to this share of all dials happens to the next one.
+// chance decides whether an event that happens to a share of all dials happens to the next one.
 func (b *batch) chance(share float64, purpose uint64) bool {
 	return share > 0 && fraction(b.key, purpose, b.recordCount) < share
 }
 
-// recordID returns the id of a batch's call record; "" for number 0, which is none.
+// recordID returns the id of a batch's call record. It is "" for number 0, which means no record.
 func recordID(key, number uint64) string {
 	if number == 0 {
 		return ""
@@ -108,7 +108,7 @@ func (x *attempt) shown(now time.Time) (status string, talk time.Duration) {
 	return x.Outcome, x.Talk
 }
 
-// recordEnd returns when the record gets its duration and its last status; zero if never.
+// recordEnd returns when the record gets its duration and its final status. It is zero if it never does.
 func (x *attempt) recordEnd() time.Time {
 	switch {
 	case x.CompletedAt.IsZero() || !x.planned:
@@ -156,7 +156,7 @@ func (x *attempt) appendRecord(out []byte, now time.Time) []byte {
 	return o.end()
 }
 
-// recordList is the call records, oldest first once sorted. It forgets the oldest ones as a journal does.
+// recordList holds the call records, oldest first once sorted. It drops the oldest ones like a journal.
 type recordList struct {
 	rows     []*attempt
 	unsorted bool
@@ -180,15 +180,15 @@ func (l *recordList) sorted() []*attempt {
 	return l.rows
 }
 
-// callFilter is what a list-calls request asks for; "" asks for all.
+// callFilter is the filter of a list-calls request; "" matches everything.
 type callFilter struct {
 	direction, status, agentID, phoneNumber string
 	from, to                                string  // of created_at, both inclusive
 	limit                                   float64 // as given; NaN if it is not a number
 }
 
-// parseCallQuery parses a list-calls request. Like the service, it takes a body that is not a JSON object for an empty
-// one.
+// parseCallQuery parses a list-calls request. Like the service, it treats a body that is not a JSON object as an empty
+// object.
 func parseCallQuery(body []byte) query {
 	var keys map[string]json.RawMessage
 	if json.Unmarshal(body, &keys) != nil {
@@ -208,8 +208,8 @@ func parseCallQuery(body []byte) query {
 	return q
 }
 
-// listCalls answers list-calls. As in the service, total counts all records that match, has_more compares the limit
-// asked for with it, though the page may have been cut before, and an offset beyond total is an error.
+// listCalls answers list-calls. As in the service, total counts all matching records, has_more is computed from the
+// requested limit even if the page was limited further, and an offset beyond total is an error.
 func (a *Account) listCalls(q query, now time.Time) (status int, body []byte) {
 	found, err := q.calls.apply(a.records.sorted(), now)
 	if err != nil {
@@ -236,7 +236,7 @@ func (a *Account) listCalls(q query, now time.Time) (status int, body []byte) {
 	return http.StatusOK, append(out, '}')
 }
 
-// apply returns the records that match.
+// apply returns the records that match the filter.
 func (f callFilter) apply(rows []*attempt, now time.Time) ([]*attempt, error) {
 	from, err := parseDate(f.from)
 	if err != nil {
@@ -273,7 +273,7 @@ func firstFrom(rows []*attempt, t time.Time) int {
 	return i
 }
 
-// parseDate parses a date of the filter; "" is the zero time.
+// parseDate parses a date of the filter; "" becomes the zero time.
 func parseDate(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -286,7 +286,7 @@ func parseDate(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("invalid input syntax for type timestamp with time zone: %q", text)
 }
 
-// codedErrorBody is the form in which list-calls reports errors.
+// codedErrorBody returns an error in the format of list-calls.
 func codedErrorBody(code, message string) []byte {
 	out := appendText([]byte(`{"error":{"code":`), code)
 	out = appendText(append(out, `,"message":`...), message)

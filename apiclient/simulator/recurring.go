@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	runsKept    = 1000 // runs that a recurring batch keeps; older ones are deleted
-	repeatsKept = 20   // predecessors that a repeating batch keeps; older ones are deleted
+	runsKept    = 1000 // newest runs that are kept of a recurring batch
+	repeatsKept = 20   // newest predecessors that are kept of a repeating batch
 )
 
-// Spawn starts a new run of a recurring batch now, whatever the batch's state, and returns the run's id; "" if the
-// batch is unknown. A recurring batch keeps its newest 1000 runs.
+// Spawn starts a new run of a recurring batch now, whatever the batch's state, and returns the run's id. It returns ""
+// if the batch is unknown. The newest 1000 runs of a recurring batch are kept.
 func (a *Account) Spawn(parentID string) (runID string) {
 	now := a.lock()
 	defer a.mu.Unlock()

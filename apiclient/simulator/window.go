@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// window is a call window in minutes of the UTC day, both inclusive; if first > last it never opens.
+// window is a call window in minutes of the UTC day, both inclusive. If first > last, it never opens.
 //
-// The service compares the clock's "15:04" as text with the stored "15:04:05". The shorter text sorts first, so the
-// window is still closed in the start minute, and still open in the end minute.
+// The service compares the time of day, as the text "15:04", with the stored text "15:04:05". The shorter text sorts
+// first, so the window is still closed in the start minute and still open in the end minute.
 type window struct {
 	first, last int
 	days        []int // nil: all
@@ -31,7 +31,7 @@ func (c Campaign) window() window {
 	return w
 }
 
-// clockMinute parses a clock time such as 09:00:30.25 to the minute of the day; -1 if it is invalid.
+// clockMinute returns the minute of the day of a clock time such as 09:00:30.25, or -1 if it is invalid.
 func clockMinute(text string) int {
 	if len(text) < 5 || text[2] != ':' {
 		return -1
@@ -53,7 +53,7 @@ func (w window) onDay(t time.Time) bool {
 	return w.days == nil || slices.Contains(w.days, int(t.Weekday()))
 }
 
-// closes returns when a window that is open at t closes; zero if it never does.
+// closes returns when a window that is open at t closes. It is zero if the window never closes.
 func (w window) closes(t time.Time) time.Time {
 	midnight := t.Truncate(24 * time.Hour)
 	if w.first > 0 || w.last < lastMinute {
@@ -67,7 +67,7 @@ func (w window) closes(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// after returns the first moment from t on at which the window is open, t itself if it is; zero if it never opens.
+// after returns the first time from t on at which the window is open. It is zero if the window never opens.
 func (w window) after(t time.Time) time.Time {
 	if w.open(t) {
 		return t

@@ -13,10 +13,10 @@ import (
 // timeLayout is how the service writes times: microseconds without trailing zeros.
 const timeLayout = "2006-01-02T15:04:05.999999+00:00"
 
-// object writes a JSON object, its keys in the order of the calls.
+// object writes a JSON object with its keys in the order of the calls.
 type object struct {
 	out     []byte
-	changed overrides       // not written yet
+	changed overrides       // overrides that are not written yet
 	begun   bool            // a key has been written
 	only    map[string]bool // the keys to write; nil: all
 }
@@ -26,7 +26,7 @@ func begin(out []byte, changed overrides) *object {
 	return &object{out: append(out, '{'), changed: maps.Clone(changed)}
 }
 
-// end closes the object, after the keys that only the overrides have.
+// end writes the keys that only the overrides have, and closes the object.
 func (o *object) end() []byte {
 	for _, k := range slices.Sorted(maps.Keys(o.changed)) {
 		o.key(k)
@@ -34,7 +34,7 @@ func (o *object) end() []byte {
 	return append(o.out, '}')
 }
 
-// key writes a key and reports whether its true value has to follow.
+// key writes a key, with its value if that is overridden. It reports whether the caller has to write the value.
 func (o *object) key(k string) bool {
 	value, changed := o.changed[k]
 	delete(o.changed, k)
@@ -71,7 +71,7 @@ func (o *object) text(k, v string) {
 	}
 }
 
-// optionalText writes a text; nil is null.
+// optionalText writes a string; nil becomes null.
 func (o *object) optionalText(k string, v *string) {
 	if v == nil {
 		o.null(k)
@@ -80,7 +80,7 @@ func (o *object) optionalText(k string, v *string) {
 	o.text(k, *v)
 }
 
-// textOrNull writes a text; "" is null.
+// textOrNull writes a string; "" becomes null.
 func (o *object) textOrNull(k, v string) {
 	if v == "" {
 		o.null(k)
@@ -95,7 +95,7 @@ func (o *object) number(k string, v int) {
 	}
 }
 
-// numberOrNull writes a number; 0 is null.
+// numberOrNull writes a number; 0 becomes null.
 func (o *object) numberOrNull(k string, v int) {
 	if v == 0 {
 		o.null(k)
@@ -116,7 +116,7 @@ func (o *object) timestamp(k string, t time.Time) {
 	}
 }
 
-// appendText appends a JSON string that escapes only what JSON demands.
+// appendText appends a JSON string. It escapes only what JSON requires.
 func appendText(out []byte, s string) []byte {
 	out = append(out, '"')
 	for _, r := range s {
@@ -134,18 +134,18 @@ func appendText(out []byte, s string) []byte {
 	return append(out, '"')
 }
 
-// omission is the type of Omit alone, so that no JSON value equals it.
+// omission is the type of Omit only, so that no JSON value equals it.
 type omission string
 
-// Omit as the value of Set or SetRecipientKey leaves a key out of the answer.
+// Omit, as the value of Set or SetRecipientKey, leaves a key out of answers.
 const Omit omission = "omit"
 
-// overrides are JSON values that replace the true ones in answers; nil leaves the key out.
+// overrides are JSON values that replace the true values in answers; nil leaves the key out.
 type overrides map[string][]byte
 
-// Set makes a key of the batch's row show any JSON value, or leaves it out with Omit. A key that the service does not
-// have is added at the end. Only answers change: filters and order still follow the true values. A value that JSON
-// cannot express becomes null.
+// Set overrides the value of a key in the batch's row, or leaves it out with Omit. A key that the service does not have
+// is added at the end. Only answers change: filters and order still use the true values. A value that cannot be encoded
+// as JSON becomes null.
 func (a *Account) Set(batchID, key string, value any) {
 	a.act(batchID, func(b *batch, _ time.Time) bool {
 		b.overrides = b.overrides.with(key, value)
@@ -172,7 +172,7 @@ func (o overrides) with(key string, value any) overrides {
 	return o
 }
 
-// encode encodes a value as the service does, without HTML escapes; nil for Omit.
+// encode encodes a value like the service, without HTML escapes. It returns nil for Omit.
 func encode(value any) []byte {
 	if value == Omit {
 		return nil
