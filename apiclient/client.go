@@ -1,11 +1,11 @@
 // Package apiclient reads campaigns from the Magpipe batch-calls API. It speaks
 // HTTP and JSON, and logs nothing.
 //
-// Every request is paid for with a Permit before it is sent. Redirects are not
-// followed, and no answer is held in memory as a whole. A request is retried
-// once, and paid for again, only if it was sent on a kept-alive connection that
-// turned out to be dead. No type has a field for a phone number or a recipient's
-// name, so neither can leave the package.
+// Policy: every request is paid for with a Permit before it is sent, none
+// follows a redirect, and no answer is held whole. A request is sent again only
+// if it met a kept-alive connection that was dead or about to be closed, once, and
+// paid for again. No type has a field for a phone number or a recipient's name, so
+// none can leave the package.
 package apiclient
 
 import (
@@ -140,9 +140,9 @@ type question struct {
 	Offset   int    `json:"offset,omitempty"`
 }
 
-// exchange asks one question and passes the answer to decode. If the connection
-// was stale, so that no part of an answer arrived, it retries once on a new
-// connection, provided that the budget allows it.
+// exchange asks one question and hands the answer to decode. If the connection
+// was stale, it asks once more on a new one, provided that the budget pays for
+// that. It does not ask again after an answer, or a part of one, except for a 408.
 func (p *Permit) exchange(ctx context.Context, q question, decode func(*document) error) error {
 	if err := p.spend(); err != nil {
 		return err
@@ -188,7 +188,7 @@ func (c *Client) send(ctx context.Context, q question, decode func(*document) er
 	defer resp.Body.Close()
 	pause := c.note(resp, done)
 	if resp.StatusCode != http.StatusOK {
-		return false, readStatusError(resp, pause)
+		return used.timedOut(resp.StatusCode), readStatusError(resp, pause)
 	}
 	doc := newDocument(resp.Body, c.seed)
 	if err := decode(doc); err != nil {

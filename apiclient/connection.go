@@ -76,7 +76,14 @@ func (c *connection) traced(ctx context.Context) context.Context {
 // connection, or it has died silently.
 func (c *connection) stale() bool { return c.reused.Load() && !c.answered.Load() }
 
-// ErrPlainHTTP is returned by ParseURL for a URL that would send the key in clear.
+// timedOut reports whether an answer says that a kept-alive connection was idle
+// for too long. Some servers send a 408 before they close one, and it crosses the
+// request, which they have not read.
+func (c *connection) timedOut(status int) bool {
+	return c.reused.Load() && status == http.StatusRequestTimeout
+}
+
+// ErrPlainHTTP is the error of ParseURL for a URL that would send the key in clear.
 var ErrPlainHTTP = errors.New("plain http would send the key in clear")
 
 // ParseURL parses and checks an endpoint. It accepts https, and http to a

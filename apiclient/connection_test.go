@@ -385,22 +385,38 @@ func fickle(t *testing.T, a http.Handler, bytes string, opened *atomic.Int64) *h
 	return s
 }
 
+// tooLate is what some servers send before they close an idle connection.
+const tooLate = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
 func TestARequestThatMetAStaleConnectionIsSentAnewOnce(t *testing.T) {
-	var opened atomic.Int64
-	s := fickle(t, unlimited(0), "", &opened)
-	var seen []string
-	budget := apiclient.NewBudget(apiclient.Limits{PerMinute: 1000, PerHour: 2500}) // starts with 100
-	c := connect(t, apiclient.Config{URL: endpoint(t, s.URL), Budget: budget, Observe: func(e apiclient.Exchange) {
-		seen = append(seen, string(e.Action)+" "+fmt.Sprint(e.Err == nil))
-	}})
-	for i := range 3 {
-		if _, err := list(t, c); err != nil {
-			t.Errorf("request %d: %v", i+1, err)
+	for name, bytes := range map[string]string{"closed": "", "closed with a 408": tooLate} {
+		var opened atomic.Int64
+		s := fickle(t, unlimited(0), bytes, &opened)
+		var seen []string
+		budget := apiclient.NewBudget(apiclient.Limits{PerMinute: 1000, PerHour: 2500}) // starts with 100
+		c := connect(t, apiclient.Config{URL: endpoint(t, s.URL), Budget: budget, Observe: func(e apiclient.Exchange) {
+			seen = append(seen, string(e.Action)+" "+fmt.Sprint(e.Err == nil))
+		}})
+		for i := range 3 {
+			if _, err := list(t, c); err != nil {
+				t.Errorf("%s: request %d: %v", name, i+1, err)
+			}
+		}
+		want := []string{"list true", "list false", "list true", "list false", "list true"}
+		if !slices.Equal(seen, want) || budget.Remaining() != 95 || opened.Load() != 3 {
+			t.Errorf("%s: observed %q, %d left of 100, %d connections", name, seen, budget.Remaining(), opened.Load())
 		}
 	}
-	want := []string{"list true", "list false", "list true", "list false", "list true"}
-	if !slices.Equal(seen, want) || budget.Remaining() != 95 || opened.Load() != 3 {
-		t.Errorf("observed %q, %d left of 100, %d connections", seen, budget.Remaining(), opened.Load())
+}
+
+func TestA408OnANewConnectionIsAnAnswer(t *testing.T) {
+	var opened atomic.Int64
+	s := serve(t, hijack(t, tooLate), &opened)
+	s.Start()
+	_, err := list(t, dial(t, s.URL))
+	var failed *apiclient.StatusError
+	if !errors.As(err, &failed) || failed.StatusCode != http.StatusRequestTimeout || opened.Load() != 1 {
+		t.Errorf("%v, %d connections", err, opened.Load())
 	}
 }
 
