@@ -124,9 +124,12 @@ func withoutContent(ctx context.Context, err error) error {
 	_, network := errors.AsType[net.Error](err)
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	_, refused := errors.AsType[*ProxyError](err)
+	noTLS, ok := errors.AsType[tls.RecordHeaderError](err)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case ok && string(noTLS.RecordHeader[:]) == "HTTP/":
+		return http.ErrSchemeMismatch
 	case network, untrusted, refused,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return err

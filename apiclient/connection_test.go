@@ -266,6 +266,9 @@ func TestWhatTheNetworkDoesIsItsOwnReason(t *testing.T) {
 		if err != nil && (strings.Contains(err.Error(), "secret-path") || strings.Contains(err.Error(), "mgp_") || strings.Contains(err.Error(), "://")) {
 			t.Errorf("%s: error %q", name, err)
 		}
+		if saysSo := err != nil && strings.HasSuffix(err.Error(), "server gave HTTP response to HTTPS client"); saysSo != (name == "no TLS") {
+			t.Errorf("%s: error %q", name, err)
+		}
 	}
 }
 
