@@ -605,7 +605,11 @@ func TestAnHTTP2ConnectionThatGoesDarkIsDroppedWithinSeconds(t *testing.T) {
 
 	// Idle: it is closed by itself.
 	for _, p := range f.darken() {
-		<-p.closed
+		select {
+		case <-p.closed:
+		case <-time.After(10 * time.Second):
+			t.Fatal("idle: it is kept")
+		}
 	}
 	if _, err := list(t, c); err != nil || failures.Load() != 0 {
 		t.Errorf("idle: %v after %d failures", err, failures.Load())
