@@ -16,6 +16,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -60,7 +61,10 @@ type Exchange struct {
 // Client reads one account. It is safe for concurrent use.
 type Client struct {
 	cfg  Config
-	seed maphash.Seed // for hashes that stand in for values that are not kept
+	seed maphash.Seed // tells values apart without keeping them
+
+	mu        sync.Mutex
+	renewedAt time.Time // when the idle connections were closed for their age
 }
 
 // New returns a client. It does not send anything yet.
@@ -148,6 +152,7 @@ func (p *Permit) exchange(ctx context.Context, q question, decode func(*document
 		return err
 	}
 	c := p.client
+	c.renew(time.Now())
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	stale, err := c.ask(ctx, q, decode)

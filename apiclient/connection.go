@@ -45,7 +45,7 @@ func newTransport(concurrency int, n network) *http.Transport {
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: n.ping, PingTimeout: n.pong},
 		MaxIdleConns:           concurrency,
 		MaxIdleConnsPerHost:    concurrency,
-		IdleConnTimeout:        5 * time.Minute, // longer than any sensible interval between requests
+		IdleConnTimeout:        connectionLife,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
@@ -60,7 +60,24 @@ func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.R
 	return nil
 }
 
-// connection is what is known about the connection that carries a request.
+// connectionLife is how long connections are used. It is longer than usual scrape
+// intervals, and short enough to find an API that has moved before the data that
+// was read from it is stale.
+const connectionLife = 2 * time.Minute
+
+// renew closes the idle connections if some may be older than that. One that is
+// used all the time would otherwise be kept as long as both sides live, even if the
+// API's name leads to another address by then.
+func (c *Client) renew(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.renewedAt) >= connectionLife {
+		c.renewedAt = now
+		c.Close()
+	}
+}
+
+// connection is what is known of the connection that carries a request.
 type connection struct{ reused, answered atomic.Bool }
 
 // traced returns a context that makes a request report on its connection.

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"magpipe_exporter/apiclient"
@@ -62,6 +63,56 @@ func TestClosingTheClientEndsItsIdleConnections(t *testing.T) {
 		}
 		c.Close()
 	}
+}
+
+// address is where a name leads: a server behind connections in memory.
+type address chan net.Conn
+
+func (a address) Accept() (net.Conn, error) {
+	if conn, open := <-a; open {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (a address) Close() error {
+	close(a)
+	return nil
+}
+
+func (a address) Addr() net.Addr { return &net.IPAddr{} }
+
+func TestAnAddressThatTheNameHasLeftIsLeftWithinMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, current := make(address), make(address)
+		resolved, opened := left, 0
+		moved := http.Server{Handler: http.NotFoundHandler()}
+		alive := http.Server{Handler: unlimited(0)}
+		go func() { _ = moved.Serve(left) }()
+		go func() { _ = alive.Serve(current) }()
+		transport := apiclient.NewTransport(nil, time.Second, time.Second)
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			opened++
+			here, there := net.Pipe()
+			resolved <- there
+			return here, nil
+		}
+		u, err := apiclient.ParseURL("http://api.example.com", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := connect(t, apiclient.Config{URL: u, Transport: transport})
+		began := time.Now()
+		for listed := false; !listed && time.Since(began) < time.Hour; time.Sleep(15 * time.Second) {
+			_, err := list(t, c)
+			listed, resolved = err == nil, current
+		}
+		if took := time.Since(began); took > 2*time.Minute+15*time.Second || opened != 2 {
+			t.Errorf("it took %v and %d connections", took, opened)
+		}
+		c.Close()
+		_, _ = moved.Close(), alive.Close()
+	})
 }
 
 func TestAsManyConnectionsAreKeptAsRequestsRunAtOnce(t *testing.T) {
