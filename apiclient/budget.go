@@ -195,14 +195,14 @@ func pauseAsked(status int, h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// parseRetryAfter reads a Retry-After header: seconds, or an HTTP date by the
-// clock of the answer's own Date, if it has one. A value that is missing,
-// malformed or not in the future means 10 s; the maximum is an hour.
+// parseRetryAfter reads a Retry-After header: seconds, of which some servers send
+// fractions, or an HTTP date by the clock of the answer's own Date, if it has one.
+// What is missing, unreadable or not in the future means 10 s; an hour is the most.
 func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	wait := time.Duration(0)
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		wait = time.Duration(min(seconds, uint64(longestPause/time.Second))) * time.Second
+	if seconds, err := strconv.ParseFloat(value, 64); seconds > 0 && (err == nil || errors.Is(err, strconv.ErrRange)) {
+		wait = time.Duration(min(seconds, longestPause.Seconds()) * float64(time.Second))
 	} else if at, err := http.ParseTime(value); err == nil {
 		wait = at.Sub(dateOf(h, now))
 	}
