@@ -28,7 +28,7 @@ type Key struct {
 }
 
 // KeySource says where the key comes from: a file of at most 4 KiB, or else a
-// value. White space around the key is ignored.
+// value. White space around it, and a byte order mark before it, are ignored.
 type KeySource struct {
 	File  string
 	Value string      // used if File is ""
@@ -153,7 +153,7 @@ func readKey(path string) (string, fs.FileMode, error) {
 var assignment = regexp.MustCompile(`^(export\s+)?[A-Z_][A-Z0-9_]+\s*=\s*[^=]`)
 
 func cleanKey(raw string) (string, error) {
-	value := strings.TrimSpace(raw)
+	value := strings.TrimSpace(strings.TrimPrefix(raw, byteOrderMark)) // which some editors write, and none shows
 	switch {
 	case value == "":
 		return "", errors.New("the API key is empty")
