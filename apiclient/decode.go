@@ -82,13 +82,17 @@ func (d *document) get(id string, each func(Recipient)) (batch Batch, err error)
 	return batch, nil
 }
 
-// other skips a top-level member that is not needed, but notices an error: some
-// functions of the service answer 200 with an error next to empty data.
+// other skips a member at the top level that is not wanted. One of them matters:
+// some functions of the service report an error in a 200, beside empty data. The
+// values null, false, 0 and "" mean no error, as in JavaScript.
 func (d *document) other(name string) error {
-	if name == "error" {
-		d.reportsError = d.kind() != 'n'
+	if name != "error" {
+		return d.skip()
 	}
-	return d.skip()
+	raw, kind, err := d.value()
+	n, whole := wholeNumber(raw, kind)
+	d.reportsError = kind != 'n' && kind != 'f' && !(kind == '"' && len(raw) == 0) && !(whole && n == 0)
+	return err
 }
 
 // batch reads one row. A row that is not an object becomes a Batch without an

@@ -102,7 +102,8 @@ func TestNoRecipientsAreMalformedUnlessThereAreKnownToBeNone(t *testing.T) {
 func TestA200ThatTellsAnErrorIsMalformed(t *testing.T) {
 	for said, failed := range map[string]bool{
 		`"could not read +15550001111"`: true, `{"code":"E1","message":"+15550001111"}`: true, `["+15550001111"]`: true,
-		`""`: true, `false`: true, `0`: true, `{}`: true, `null`: false, `"x","error":null`: false, `null,"error":"x"`: true,
+		`"0"`: true, `" "`: true, `true`: true, `1`: true, `0.5`: true, `[]`: true, `{}`: true, `{"code":null}`: true,
+		`""`: false, `false`: false, `0`: false, `-0.0`: false, `null`: false, `"x","error":null`: false, `null,"error":"x"`: true,
 	} {
 		for _, body := range []string{
 			`{"batches":[],"runs":[],"batch":{"total_recipients":0},"recipients":[],"error":` + said + `}`,
