@@ -86,8 +86,8 @@ func TestAnAddressThatTheNameHasLeftIsLeftWithinMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left, current := make(address), make(address)
 		resolved, opened := left, 0
-		moved := http.Server{Handler: http.NotFoundHandler()}
-		alive := http.Server{Handler: unlimited(0)}
+		moved := http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Minute}
+		alive := http.Server{Handler: unlimited(0), ReadHeaderTimeout: time.Minute}
 		go func() { _ = moved.Serve(left) }()
 		go func() { _ = alive.Serve(current) }()
 		transport := apiclient.NewTransport(nil, time.Second, time.Second)
