@@ -44,8 +44,8 @@ func everyFault(dialErrors map[string]error) []fault {
 		{name: "a hang in the body", reason: "timeout", timesOut: true, answer: hangAfter(`{"batches":[{"id":"x"`)},
 		{name: "a slow drip", reason: "timeout", timesOut: true, answer: drip},
 		{name: "429 without Retry-After", reason: "rate_limited", pause: 10 * time.Second, answer: answerJSON(429, "{}")},
-		{name: "429 with Retry-After in seconds", reason: "rate_limited", pause: 90 * time.Second, answer: retryAfter(func() string { return "90" })},
-		{name: "429 with Retry-After as a date", reason: "rate_limited", pause: 90 * time.Second, answer: retryAfter(func() string {
+		{name: "429 with Retry-After in seconds", reason: "rate_limited", pause: 90 * time.Second, answer: retryAfter(429, func() string { return "90" })},
+		{name: "429 with Retry-After as a date", reason: "rate_limited", pause: 90 * time.Second, answer: retryAfter(429, func() string {
 			return time.Now().UTC().Add(90 * time.Second).Format(http.TimeFormat)
 		})},
 		{name: "502 with HTML", reason: "server_error", answer: answerHTML(502, "<html>Bad gateway</html>")},
@@ -62,7 +62,11 @@ func everyFault(dialErrors map[string]error) []fault {
 		{name: "404", reason: "not_found", answer: answerJSON(404, errorBody)},
 		{name: "500", reason: "server_error", answer: answerJSON(500, errorBody)},
 		{name: "503", reason: "server_error", answer: answerJSON(503, errorBody)},
+		{name: "503 with Retry-After", reason: "server_error", pause: 90 * time.Second, answer: retryAfter(503, func() string { return "90" })},
 		{name: "504", reason: "server_error", answer: answerJSON(504, errorBody)},
+		{name: "403 with HTML", reason: "client_error", answer: answerHTML(403, "<html>Blocked</html>")},
+		{name: "a 200 that reports an error", reason: "malformed",
+			answer: answerJSON(200, `{"batch":{"total_recipients":0},"recipients":[],"batches":[],"runs":[],"error":"no"}`)},
 	}
 }
 
@@ -84,10 +88,10 @@ func answerWith(contentType string, status int, body string) http.HandlerFunc {
 	}
 }
 
-func retryAfter(value func() string) http.HandlerFunc {
+func retryAfter(status int, value func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", value())
-		w.WriteHeader(http.StatusTooManyRequests)
+		w.WriteHeader(status)
 	}
 }
 
