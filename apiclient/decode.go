@@ -91,7 +91,8 @@ func (d *document) other(name string) error {
 	}
 	raw, kind, err := d.value()
 	n, whole := wholeNumber(raw, kind)
-	d.reportsError = kind != 'n' && kind != 'f' && !(kind == '"' && len(raw) == 0) && !(whole && n == 0)
+	none := kind == 'n' || kind == 'f' || (kind == '"' && len(raw) == 0) || (whole && n == 0)
+	d.reportsError = !none
 	return err
 }
 
