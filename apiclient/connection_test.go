@@ -1,6 +1,7 @@
 package apiclient_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
@@ -203,6 +204,34 @@ func TestCompressedAnswersAreAccepted(t *testing.T) {
 	b, rs, err := read(t, dial(t, s.URL), id)
 	if err != nil || b.ID != id || len(rs) != 500 || packed != 1 {
 		t.Errorf("%v, %d recipients, %d answers", err, len(rs), packed)
+	}
+}
+
+func TestAnAnswerThatIsNotTheGzipThatItAnnouncesIsMalformed(t *testing.T) {
+	const plain = `{"batches":[{"id":"a"},{"id":"b"}]}`
+	packed := func(spoil func([]byte)) string {
+		var buf bytes.Buffer
+		z := gzip.NewWriter(&buf)
+		if _, err := io.WriteString(z, plain); err != nil || z.Close() != nil {
+			t.Fatal(err)
+		}
+		spoil(buf.Bytes())
+		return buf.String()
+	}
+	for name, c := range map[string]struct{ body, reason string }{
+		"plain":    {plain, "malformed"},
+		"corrupt":  {packed(func(b []byte) { b[10] = 0xff }), "malformed"},
+		"checksum": {packed(func(b []byte) { b[len(b)-8]++ }), "malformed"},
+		"cut":      {packed(func([]byte) {})[:20], "network"},
+	} {
+		s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = io.WriteString(w, c.body)
+		}), nil)
+		s.Start()
+		if _, err := list(t, dial(t, s.URL)); err == nil || apiclient.Reason(err) != c.reason {
+			t.Errorf("%s: %v is %s", name, err, apiclient.Reason(err))
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package apiclient
 
 import (
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
 	"errors"
 	"hash/maphash"
 	"io"
@@ -56,9 +58,12 @@ func (d *document) end() error {
 // connection, ErrTooLarge, or else a DecodeError.
 func (d *document) cause(err error) error {
 	_, known := errors.AsType[*DecodeError](err)
+	_, corrupt := errors.AsType[flate.CorruptInputError](d.in.err)
 	switch {
 	case err == nil:
 		return nil
+	case corrupt, errors.Is(d.in.err, gzip.ErrHeader), errors.Is(d.in.err, gzip.ErrChecksum):
+		return &DecodeError{Detail: "not the gzip that its headers announce"}
 	case d.in.err != nil:
 		return d.in.err
 	case known, errors.Is(err, ErrTooLarge):
