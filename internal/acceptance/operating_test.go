@@ -152,9 +152,7 @@ func TestEachLineOfTheLogHasItsKeysInOneOrder(t *testing.T) {
 	get(t, p.url+"/metrics")
 	order := regexp.MustCompile(`^time=\d{4}-\d\d-\d\dT[\d:.]+Z level=(debug|info|warn|error) caller=\w+\.go:\d+ msg=`)
 	for _, writer := range []string{"caller=main.go:", "caller=tls_config.go:", "level=warn caller=refresh.go:"} { // ours, exporter-toolkit, the collector
-		if !strings.Contains(p.Log(), writer) {
-			t.Errorf("no line has %s", writer)
-		}
+		eventually(t, 10*time.Second, "a line has "+writer, func() bool { return strings.Contains(p.Log(), writer) })
 	}
 	for line := range strings.Lines(p.Log()) {
 		if !order.MatchString(line) {
