@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/url"
 	"os"
 	"os/signal"
@@ -42,6 +43,8 @@ func run(args []string, out, errOut io.Writer) int {
 	}
 	settings.Server.Hangups = hangups
 	settings.Collector.Logger, settings.Server.Logger = logging.New(errOut, settings.Log)
+	log.SetFlags(0)
+	log.SetOutput(logging.Standard(settings.Server.Logger))
 	code := 2
 	if err == nil {
 		code, err = 1, start(ctx, settings, out)

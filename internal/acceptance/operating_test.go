@@ -161,6 +161,25 @@ func TestEachLineOfTheLogHasItsKeysInOneOrder(t *testing.T) {
 	}
 }
 
+func TestWhatTheAPISendsUnaskedIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	api := serveAPI(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"batches\":[]}"+
+			"HTTP/1.1 400 Bad Request\r\n\r\nJane Doe")
+		_ = conn.Close()
+	})
+	p := start(t, []string{"MAGPIPE_API_KEY=" + madeUpKey}, "--api.url="+api, "--log.level=debug")
+	eventually(t, 10*time.Second, "it is logged", func() bool { return strings.Contains(p.Log(), `level=debug caller=standard.go:`) })
+	if strings.Contains(p.Log(), "Jane") || strings.Contains(p.Log(), "Bad Request") {
+		t.Errorf("what came is in the log:\n%s", p.Log())
+	}
+}
+
 func TestOnceWarnsOfWhatItHadNoBudgetToRead(t *testing.T) {
 	t.Parallel()
 	account := simulator.New(simulator.Options{PerMinute: -1, PerHour: -1})

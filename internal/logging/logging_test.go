@@ -2,6 +2,7 @@ package logging_test
 
 import (
 	"encoding/json"
+	"log"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -99,6 +100,24 @@ func TestAKeyInALineIsHidden(t *testing.T) {
 		bridged.Error("no host", "host", "mgp_0123456789abcdef")
 		if strings.Contains(written.String(), "0123456789") || strings.Count(written.String(), "hidden") != 2 {
 			t.Errorf("%s: %s", format, written.String())
+		}
+	}
+}
+
+func TestOfWhatTheStandardLibraryLogsNothingQuotedIsRepeated(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[string]string{"debug": "Unsolicited response starting with|no quote", "info": ""} {
+		var written strings.Builder
+		_, bridged := logging.New(&written, logging.Config{Level: level})
+		standard := log.New(logging.Standard(bridged), "", 0)
+		standard.Printf("Unsolicited response starting with %q; err=%v", "HTTP/1.1 400 Bad Request\r\n\r\nJane \"Doe\"", nil)
+		standard.Print("no quote")
+		var got []string
+		for _, m := range regexp.MustCompile(`(?m)^time=\S+ level=debug caller=\S+ msg="(.*)"$`).FindAllStringSubmatch(written.String(), -1) {
+			got = append(got, m[1])
+		}
+		if strings.Join(got, "|") != want {
+			t.Errorf("at level %s it logs %q, want %q: %s", level, got, want, written.String())
 		}
 	}
 }
