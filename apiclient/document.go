@@ -245,20 +245,22 @@ func (d *document) timestamp(odd *[]Odd) (time.Time, error) {
 }
 
 func parseTimestamp(raw []byte) (time.Time, bool) {
+	const date = len(time.DateOnly)
+	shaped := len(raw) >= len(time.DateTime) && (raw[date] == ' ' || raw[date] == 'T') && raw[date+3] == ':' && raw[date+6] == ':'
+	if !shaped || bytes.IndexByte(raw, ',') >= 0 { // package time also accepts one-digit hours and a decimal comma
+		return time.Time{}, false
+	}
 	var t time.Time
 	if t.UnmarshalText(raw) == nil {
-		return t, true
+		return t, t.Year() > 0
 	}
-	const date = len(time.DateOnly)
-	shaped := len(raw) >= len(time.DateTime) && len(raw) <= longestTimestamp &&
-		(raw[date] == ' ' || raw[date] == 'T') && raw[date+3] == ':' && raw[date+6] == ':'
-	if !shaped || bytes.IndexByte(raw, ',') >= 0 { // time.Parse also accepts one-digit hours and a decimal comma
+	if len(raw) > longestTimestamp {
 		return time.Time{}, false
 	}
 	text := string(raw[:date]) + "T" + string(raw[date+1:])
 	for _, layout := range postgresLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t, true
+			return t, t.Year() > 0
 		}
 	}
 	return time.Time{}, false

@@ -173,7 +173,7 @@ func FuzzTimestamp(f *testing.F) {
 			if !r.AttemptedAt.IsZero() || fields(r.Odd) != "timestamp" {
 				t.Errorf("%q: odd, and %v", text, r.AttemptedAt)
 			}
-			if at, err := time.Parse(time.RFC3339Nano, text); err == nil && at.UTC().Format(time.RFC3339) == text {
+			if at, err := time.Parse(time.RFC3339Nano, text); err == nil && at.UTC().Format(time.RFC3339) == text && at.Year() > 0 {
 				t.Errorf("%q is a time", text)
 			}
 			return
