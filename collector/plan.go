@@ -121,8 +121,8 @@ func candidates(s *store, now time.Time) []candidate {
 }
 
 // listCandidates returns the requests that keep the batch list up to date. If a
-// full walk is long, the list of running batches shows most of what matters in
-// one request, and the walk proceeds alongside at its own pace.
+// full walk is long, the list of running batches shows most of what matters in a
+// request or two, and the walk proceeds alongside at its own pace.
 func listCandidates(s *store, now time.Time) []candidate {
 	ls, refill := &s.listings, s.cfg.API.Budget.Refill()
 	if !ls.all.long() {
@@ -200,7 +200,7 @@ func getCandidate(s *store, b *batch, now time.Time) candidate {
 		c.urgency = stopped
 	case !b.outdatedSince.IsZero():
 		c.urgency = outdated
-	case b.row.Status == apiclient.BatchRunning && b.failures == 0 && b.stats != nil && !b.getPending:
+	case b.row.Status == apiclient.BatchRunning && b.failures == 0 && !b.getPending: // so it has been read
 		c.due = later(c.due, mayCallFrom(b, s.cfg.WindowZone))
 	}
 	c.turn = c.urgency == inTurn
