@@ -4,6 +4,7 @@
 package logging
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -20,14 +21,15 @@ type Config struct {
 }
 
 // New returns a logger for the project's own packages and one for packages that
-// log through slog. Both write to w, one line at a time.
+// log through slog. Both write to w, one line at a time. If w blocks for more than
+// a second, lines are lost until it takes them again, and then counted.
 func New(w io.Writer, c Config) (log.Logger, *slog.Logger) {
-	w = log.NewSyncWriter(masked{w})
-	encoder := log.NewLogfmtLogger(w)
+	out := &output{next: masked{w}}
+	encoder := log.NewLogfmtLogger(out)
 	if c.Format == "json" {
-		encoder = log.NewJSONLogger(w)
+		encoder = log.NewJSONLogger(out)
 	}
-	base := ordered{encoder}
+	base := ordered{encoder, out}
 	filtered := level.NewFilter(base, level.Allow(level.ParseDefault(c.Level, level.InfoValue())))
 	// The bridge adds level, time and caller itself, so it takes the undecorated logger.
 	bridge := slogkit.NewGoKitHandler(base, slogLevel(c.Level))
@@ -54,7 +56,10 @@ const (
 // ordered moves the time, the level and the caller to the front of a line, in
 // this order. Without it, lines logged through go-kit and through slog would
 // have different orders.
-type ordered struct{ next log.Logger }
+type ordered struct {
+	next log.Logger
+	out  *output
+}
 
 // Log passes the line on, with its time in UTC.
 func (o ordered) Log(keyvals ...any) error {
@@ -69,7 +74,12 @@ func (o ordered) Log(keyvals ...any) error {
 			keyvals = append(keyvals[:i:i], keyvals[i+2:]...)
 		}
 	}
-	return o.next.Log(append(line, keyvals...)...)
+	err := o.next.Log(append(line, keyvals...)...)
+	if lost := o.out.takeLost(); lost > 0 {
+		err = errors.Join(err, o.next.Log(timeKey, log.DefaultTimestampUTC(), level.Key(), level.WarnValue(), callerKey, log.Caller(1)(),
+			"msg", "log lines were lost: nobody took them", "lines", lost))
+	}
+	return err
 }
 
 // indexOf returns the index of a key that has a value, or -1.

@@ -1,12 +1,16 @@
 package logging_test
 
 import (
+	"bufio"
 	"encoding/json"
+	"io"
 	"log"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -120,4 +124,37 @@ func TestOfWhatTheStandardLibraryLogsNothingQuotedIsRepeated(t *testing.T) {
 			t.Errorf("at level %s it logs %q, want %q: %s", level, got, want, written.String())
 		}
 	}
+}
+
+func TestALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reader, writer := io.Pipe()
+		own, bridged := logging.New(writer, logging.Config{})
+		began := time.Now()
+		for _, msg := range []string{"one", "two", "three"} {
+			_ = level.Warn(own).Log("msg", msg)
+			bridged.Warn(msg + " again")
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("it took %v to log six lines that nobody reads", took)
+		}
+		var got []string
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for lines := bufio.NewScanner(reader); lines.Scan(); {
+				_, msg, _ := strings.Cut(lines.Text(), " msg=")
+				got = append(got, msg)
+			}
+		}()
+		synctest.Wait()
+		_ = level.Warn(own).Log("msg", "four")
+		bridged.Warn("five")
+		_ = writer.Close()
+		<-ended
+		if want := []string{"one", "four", `"log lines were lost: nobody took them" lines=5`, "five"}; !slices.Equal(got, want) {
+			t.Errorf("the log is %q, want %q", got, want)
+		}
+	})
 }
