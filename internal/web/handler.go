@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/pprof" // also registers with the default mux, which is not served
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzhttp"
@@ -49,7 +50,7 @@ func (s *Server) Handler() (http.Handler, error) {
 // exposition returns a handler that refreshes the data and answers with the metrics.
 func (s *Server) exposition(registry *prometheus.Registry) (http.Handler, error) {
 	options := promhttp.HandlerOpts{
-		ErrorLog:           slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
+		ErrorLog:           scrapeLog{s.Logger},
 		EnableOpenMetrics:  true,
 		DisableCompression: true,
 	}
@@ -66,6 +67,23 @@ func (s *Server) exposition(registry *prometheus.Registry) (http.Handler, error)
 		return handler, nil
 	}
 	return promhttp.InstrumentMetricHandler(registry, handler), nil
+}
+
+// scrapeLog is the log of promhttp.
+type scrapeLog struct{ logger *slog.Logger }
+
+// unsent is the message of promhttp when it cannot send a page, for instance
+// because the client has hung up.
+const unsent = "error encoding and sending metric family:"
+
+// Println logs at level error, but a page that could not be sent at level debug:
+// nobody can act on a client that has hung up.
+func (l scrapeLog) Println(v ...any) {
+	at := slog.LevelError
+	if len(v) > 0 && v[0] == unsent {
+		at = slog.LevelDebug
+	}
+	l.logger.Log(context.Background(), at, strings.TrimSpace(fmt.Sprintln(v...)))
 }
 
 // here makes the links of the landing page relative, so that they work behind a

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -130,6 +131,37 @@ func TestAClientThatIsSlowIsLeft(t *testing.T) {
 					}
 				case <-time.After(time.Hour):
 					t.Error("it keeps its connection")
+				}
+			})
+		})
+	}
+}
+
+func TestAClientThatHangsUpIsNoError(t *testing.T) {
+	for _, version := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(version, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var written strings.Builder
+				s := server(t, simulator.New(simulator.Options{}))
+				s.Logger = slog.New(slog.NewTextHandler(&written, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				p, _ := serve(t, s, secured(t))
+				ctx, hangUp := context.WithCancel(t.Context())
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://a/metrics", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				client := transport(t, p, version)
+				client.DisableCompression = true
+				client.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 1 << 10} // less than a page
+				answer, err := client.RoundTrip(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				hangUp()
+				_ = answer.Body.Close()
+				synctest.Wait()
+				if log := written.String(); !strings.Contains(log, "level=DEBUG") || strings.Count(log, "level=") != 1 {
+					t.Errorf("the log is\n%s", log)
 				}
 			})
 		})
