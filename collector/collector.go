@@ -136,6 +136,22 @@ func (c *Collector) Unread() (n int) {
 	return n
 }
 
+// ListUnderWay reports whether the batch list has not been read to its end yet.
+func (c *Collector) ListUnderWay() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := &c.store.listings.all
+	return list.walk != nil && list.wholeAt.IsZero()
+}
+
+// BudgetSpent reports whether the newest refresh could not read all that was due
+// because the request budget was spent.
+func (c *Collector) BudgetSpent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Is(c.refresh.refused, apiclient.ErrBudgetSpent)
+}
+
 // Describe sends the descriptor of every metric in the catalogue.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for i := range c.catalogue.metrics {

@@ -59,7 +59,7 @@ func (s *Server) Check() error {
 }
 
 // WriteOnce refreshes and writes the exposition as text. It logs a warning if
-// running batches were not read. If the batch list could not be read, it writes
+// batches were not read. If the batch list could not be read, it writes
 // the other metrics and then returns an error.
 func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 	s.Collector.Refresh(ctx)
@@ -76,10 +76,21 @@ func (s *Server) WriteOnce(ctx context.Context, w io.Writer) error {
 	if err := s.Collector.Ready(); err != nil {
 		return err
 	}
-	if unread := s.Collector.Unread(); unread > 0 {
-		s.Logger.Warn("Some running batches were not read; raise --api.requests-per-minute and --api.requests-per-hour to read more at once", "unread", unread)
-	}
+	s.warnOfUnread()
 	return s.Collector.ListFailure()
+}
+
+func (s *Server) warnOfUnread() {
+	advice := ""
+	if s.Collector.BudgetSpent() {
+		advice = "; raise --api.requests-per-minute and --api.requests-per-hour to read more at once"
+	}
+	if s.Collector.ListUnderWay() {
+		s.Logger.Warn("The batch list was not read to its end" + advice)
+	}
+	if unread := s.Collector.Unread(); unread > 0 {
+		s.Logger.Warn("Some running batches were not read"+advice, "unread", unread)
+	}
 }
 
 func (s *Server) registry() *prometheus.Registry {

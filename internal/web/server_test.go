@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -188,6 +189,47 @@ func TestWriteOnceFailsIfTheListCouldNotBeReadToItsEnd(t *testing.T) {
 			t.Error("no error, though only the first page was read")
 		}
 	})
+}
+
+func TestWriteOnceNamesTheFlagsOnlyIfABiggerBudgetWouldHaveHelped(t *testing.T) {
+	const whole, batches, flags = "was not read to its end", "running batches were not read", "raise --api.requests-per-minute"
+	for name, c := range map[string]struct {
+		pages int // of the batch list
+		fault simulator.Fault
+		says  []string
+	}{
+		"everything was read":      {pages: 1},
+		"no budget for each batch": {pages: 2, says: []string{batches, flags}},
+		"no budget for the list":   {pages: 30, says: []string{whole, batches, flags}},
+		"reads of batches fail":    {pages: 1, fault: simulator.Fault{Action: "get", Status: 500}, says: []string{batches}},
+		"the API asks for a pause": {pages: 2, fault: simulator.Fault{Action: "get", Status: 429, Latency: time.Second}, says: []string{batches}},
+		"the API's window is nearly spent": {pages: 1, says: []string{batches}, fault: simulator.Fault{Header: http.Header{
+			"X-Ratelimit-Limit": {"1000"}, "X-Ratelimit-Remaining": {"9"},
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := simulator.New(simulator.Options{PageCap: 15})
+				for i := range 15 * c.pages {
+					account.Add(simulator.Campaign{Recipients: 1, CreatedAt: time.Now().Add(-time.Duration(i) * time.Minute)})
+				}
+				if c.fault.Status > 0 || c.fault.Header != nil {
+					account.Inject(c.fault)
+				}
+				var log strings.Builder
+				s := server(t, account)
+				s.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				if err := s.WriteOnce(t.Context(), io.Discard); err != nil {
+					t.Fatal(err)
+				}
+				for _, part := range []string{whole, batches, flags} {
+					if strings.Contains(log.String(), part) != slices.Contains(c.says, part) {
+						t.Errorf("the log is\n%s", log.String())
+					}
+				}
+			})
+		})
+	}
 }
 
 func listeningOn(addresses ...string) *toolkit.FlagConfig {
