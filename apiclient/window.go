@@ -52,7 +52,7 @@ func (w Window) Opened(t time.Time) time.Time {
 		return time.Time{}
 	}
 	for at := t; t.Sub(at) < wholeWeek; {
-		at = w.changedBefore(at)
+		at = w.mayHaveOpened(at)
 		if !w.continues(at.Add(-1)) {
 			return at
 		}
@@ -129,17 +129,14 @@ func (w Window) changesAfter(t time.Time) time.Time {
 	return at
 }
 
-// changedBefore returns the last moment up to t at which the window may have
-// opened or closed.
-func (w Window) changedBefore(t time.Time) time.Time {
-	minute := minuteOf(t)
-	last := 0
-	for _, change := range []int{w.Start + 1, w.end() + 1} {
-		if change <= minute {
-			last = max(last, change)
-		}
+// mayHaveOpened returns the last moment at which a window that is open at t may
+// have opened: past its start minute, at midnight, or when the clock was changed.
+func (w Window) mayHaveOpened(t time.Time) time.Time {
+	minute, first := minuteOf(t), w.Start+1
+	if first > minute {
+		first = 0 // t is in the minute that a start of 00:00 excludes
 	}
-	at := beginOfMinute(t).Add(-time.Duration(minute-last) * time.Minute)
+	at := beginOfMinute(t).Add(-time.Duration(minute-first) * time.Minute)
 	if start, _ := t.ZoneBounds(); start.After(at) {
 		return start
 	}
