@@ -1,8 +1,8 @@
-# Keep Go in step with the toolchain of go.mod. Both images can be given by digest: --build-arg BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot@sha256:…
+# Keep Go in step with the toolchain of go.mod. Both images can be pinned by digest: --build-arg BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot@sha256:…
 ARG BUILD_IMAGE=docker.io/library/golang:1.26.8-bookworm
 ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
-# The compiler runs on the builder's own platform and crosses to the target's.
+# The compiler runs on the builder's own platform and cross-compiles for the target.
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -19,8 +19,8 @@ RUN stamp=github.com/prometheus/common/version && \
     -ldflags "-s -w -X $stamp.Version=$VERSION -X $stamp.Revision=$REVISION -X $stamp.Branch=$BRANCH -X $stamp.BuildDate=$BUILD_DATE" \
     -o /magpipe_exporter .
 
-# CA certificates come with the base, time zones with the binary. Nothing is written: the root may be read-only.
-# The platform is given because older versions of buildah would use the builder's.
+# CA certificates come with the base, time zones with the binary. The exporter writes no files, so the root may be read-only.
+# The platform is set because older versions of buildah would use the builder's.
 FROM --platform=$TARGETPLATFORM ${BASE_IMAGE}
 ARG BASE_IMAGE
 ARG VERSION=0.0.0-dev
@@ -35,7 +35,7 @@ LABEL org.opencontainers.image.title="magpipe_exporter" \
       org.opencontainers.image.base.name="$BASE_IMAGE"
 COPY LICENSE THIRD_PARTY_LICENSES /
 COPY --from=build /magpipe_exporter /magpipe_exporter
-# By number, so that Kubernetes sees that it is not root.
+# The user is numeric, so that Kubernetes can verify that it is not root.
 USER 65532:65532
 EXPOSE 10240
 ENTRYPOINT ["/magpipe_exporter"]

@@ -3,7 +3,7 @@
 GO      ?= go
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --dirty --match 'v[0-9]*' 2>/dev/null)),0.0.0-dev)
 
-# The date is the commit's, so that the same commit always gives the same binary.
+# The date is that of the commit, so that the same commit always gives the same binary.
 REVISION   ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
 BRANCH     ?= $(shell git symbolic-ref --quiet --short HEAD 2>/dev/null)
 BUILD_DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
@@ -46,7 +46,7 @@ test: ## run the tests, with the race detector if there is a C compiler
 	else echo 'no C compiler found: testing without the race detector'; set -x; CGO_ENABLED=0 $(GO) test ./...; \
 	fi
 
-# Some ten minutes: 297 cells of six simulated hours, nine of them of a day.
+# Takes about ten minutes: 297 cells of six simulated hours, nine of which are of a whole day.
 .PHONY: soak
 soak: ## check budget and freshness on the full grid and print the table
 	@mkdir -p dist
@@ -56,11 +56,11 @@ soak: ## check budget and freshness on the full grid and print the table
 LOADTIME ?= 10m
 
 .PHONY: load
-load: ## scrape with fifty scrapers for LOADTIME, with the race detector and without
+load: ## scrape with fifty scrapers for LOADTIME, with and without the race detector
 	$(GO) test -timeout 3h -run TestFiftyScrapers -v -load=$(LOADTIME) ./internal/acceptance
 
 .PHONY: cover
-cover: ## print how many statements of apiclient and collector the tests run
+cover: ## print the test coverage of apiclient and collector
 	@mkdir -p dist
 	$(GO) test -coverpkg=./apiclient,./collector -coverprofile=dist/cover.out ./apiclient ./collector
 	@awk -F'[ :]' 'NR > 1 { block = $$1 $$2; sub(/\/[^\/]*$$/, "", $$1); \
@@ -80,11 +80,11 @@ fuzz: ## run each fuzz target for FUZZTIME
 		done; \
 	done
 
-# Needs Linux, and python3 for the script. The peer is pinned in a separate module, like the linter.
+# Needs Linux, and python3 for the script. json_exporter is pinned in a separate module, like the linter.
 peer := github.com/prometheus-community/json_exporter
 
 .PHONY: compare
-compare: build ## measure CPU, wall and memory beside json_exporter and a plain script
+compare: build ## compare CPU time, wall time and memory with json_exporter and a plain script
 	@mkdir -p dist
 	$(GO) build -modfile=tools/compare/json_exporter/go.mod -o dist/json_exporter $(peer)
 	$(GO) run ./tools/compare
@@ -97,7 +97,7 @@ bench: ## run the benchmarks; each reports its ratio to an alternative
 	$(GO) test -p 1 -cpu 1 -run '^$$' -bench . -count $(COUNT) ./apiclient ./collector ./internal/web
 
 # Prometheus and promtool are pinned in a separate module; its v0.313.5 is Prometheus 3.13.5. The tag leaves out service
-# discovery for clouds, which is most of the code. The first build takes some minutes.
+# discovery for clouds, which is most of the code. The first build takes several minutes.
 dist/tools/prometheus: tools/prometheus/go.mod tools/prometheus/go.sum
 	CGO_ENABLED=0 $(GO) build -modfile=tools/prometheus/go.mod -tags remove_all_sd -o $(@D)/ \
 		github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
@@ -124,7 +124,7 @@ dashboards: ## check the Grafana dashboards against the types that Grafana publi
 	$(GO) -C tools/grafana vet ./...
 	$(GO) -C tools/grafana test -count=1 ./...
 
-# In separate modules, so that the exporter does not depend on what checks Kubernetes, compose, releases and workflows.
+# In separate modules, so that the exporter does not depend on the checkers of Kubernetes, compose, releases and workflows.
 # Test results are not cached, because Go does not see files outside these modules.
 .PHONY: deploy
 deploy: ## check deploy/, .github/ and the settings of the release
@@ -136,7 +136,7 @@ deploy: ## check deploy/, .github/ and the settings of the release
 manifests: ## write the PrometheusRule from dashboards/rules
 	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 -run PrometheusRule ./... -update
 
-# The first run compiles goreleaser, which takes some minutes. It needs a clone that has a remote.
+# The first run compiles goreleaser, which takes several minutes. It needs a clone with a remote.
 .PHONY: release-check
 release-check: ## check the release's settings with goreleaser, and build a snapshot for this machine
 	$(GO) tool -modfile=tools/release/go.mod goreleaser check
@@ -151,11 +151,11 @@ lint: ## run golangci-lint with .golangci.yml
 	$(golangci) run
 	cd tools/grafana && $(GO) tool -modfile=../lint/go.mod golangci-lint run
 
-# The database of known vulnerabilities; a mirror of it, or file:// and a directory, also works.
+# The database of known vulnerabilities. A mirror of it, or file:// and a directory, also works.
 VULNDB ?= https://vuln.go.dev
 
 .PHONY: vuln
-vuln: ## look for known vulnerabilities in what the code calls; needs the database at VULNDB
+vuln: ## look for known vulnerabilities in the code that is called; needs the database at VULNDB
 	$(govulncheck) -db $(VULNDB) ./...
 
 .PHONY: fmt
@@ -163,7 +163,7 @@ fmt: ## format the code
 	$(golangci) fmt
 
 .PHONY: ci
-ci: ## run all checks that a change has to pass
+ci: ## run all checks that a change must pass
 	bash .ci/run
 
 .PHONY: clean

@@ -16,7 +16,7 @@ import (
 
 const madeUpKey = "mgp_0123456789abcdef0123456789abcdef01234567"
 
-// recipients is how many a running batch has. The service allows no more.
+// recipients is the number of recipients of a running batch. The service allows no more.
 const recipients = 500
 
 // account serves its turns, one after the other.
@@ -52,7 +52,7 @@ func (f *frozen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := f.answer(r, string(request))
 	w.WriteHeader(answer.Code)
-	_, _ = w.Write(answer.Body.Bytes()) // the program may have gone
+	_, _ = w.Write(answer.Body.Bytes()) // fails only if the program has disconnected
 }
 
 func (f *frozen) answer(r *http.Request, request string) *httptest.ResponseRecorder {
@@ -93,7 +93,7 @@ func endedBatch(i int, lastEnd time.Time) simulator.Campaign {
 	}
 }
 
-// calling returns an account with batches that have called two thirds of their recipients, and go on.
+// calling returns an account with batches that have called two thirds of their recipients and are still calling.
 func calling(batches int) *simulator.Account {
 	account := newAccount()
 	addRunning(account, batches, simulator.Campaign{StartedAt: time.Now().Add(-330 * time.Second)})

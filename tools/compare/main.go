@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for _, name := range names {
 		t := newTable(name)
 		if t == nil {
-			return fmt.Errorf("there is no table %q", name)
+			return fmt.Errorf("unknown table %q", name)
 		}
 		if err := t.measure(ctx, *perTable); err != nil {
 			return fmt.Errorf("table %s: %w", name, err)
@@ -50,13 +50,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// table is what one table shows: programs that read the same account.
+// table is one table of results, for programs that read the same account.
 type table struct {
 	title    string
 	account  *account
 	programs []*program
 	ours     *program // every program's samples are compared with its samples
-	rounds   int      // that count; measure lowers it if the time is up before
+	rounds   int      // measured rounds; measure lowers it if the time is up before
 }
 
 // newTable returns nil for an unknown name.
@@ -106,7 +106,7 @@ func compareRecipients() *table {
 	}}
 }
 
-// measureMemory has all batches calling, and this exporter alone.
+// measureMemory measures this exporter alone, with all batches calling.
 func measureMemory() *table {
 	a := serve(calling(200))
 	ours := exporter("magpipe_exporter", a.URL, 0)
@@ -175,7 +175,7 @@ func mean(of []time.Duration) (sum time.Duration) {
 	return sum / time.Duration(len(of))
 }
 
-// milliseconds shows two or three digits, because no more agree between two runs.
+// milliseconds shows two or three digits, because further digits differ between runs.
 func milliseconds(d time.Duration) string {
 	if d < 10*time.Millisecond {
 		return fmt.Sprintf("%.2g ms", d.Seconds()*1000)

@@ -18,7 +18,7 @@ import (
 	"magpipe_exporter/internal/acceptance/process"
 )
 
-// program is one of the programs that are compared, and what was measured of it.
+// program is one of the compared programs, with its measurements.
 type program struct {
 	name     string
 	command  []string
@@ -35,7 +35,7 @@ type program struct {
 	peak     int             // resident memory in bytes
 }
 
-// jsonExporter is json_exporter with a module of its configuration.
+// jsonExporter returns json_exporter with one module of its configuration.
 func jsonExporter(name, apiURL, module string) *program {
 	path := "/probe?module=" + module + "&target=" + url.QueryEscape(apiURL)
 	return &program{name: name, path: path, encoding: "gzip", command: []string{
@@ -47,7 +47,7 @@ func script(name, apiURL string) *program {
 	return &program{name: name, path: "/metrics", encoding: "gzip", command: []string{"python3", "tools/compare/script.py", apiURL}}
 }
 
-// exporter is this exporter with a budget that is never spent.
+// exporter returns this exporter with a budget that it never exhausts.
 func exporter(name, apiURL string, minRefresh time.Duration) *program {
 	return &program{name: name, path: "/metrics", encoding: "gzip", command: []string{
 		"./magpipe_exporter", "--web.listen-address=127.0.0.1:0", "--api.url=" + apiURL,
@@ -74,7 +74,7 @@ func (p *program) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// warmUp is how many scrapes do not count. After them, the exporter knows where the list ends.
+// warmUp is the number of scrapes before measuring starts. After them, the exporter knows where the list ends.
 const warmUp = 2
 
 // measure scrapes once. CPU time counts from the end of the previous scrape, so that a late garbage collection is
@@ -134,7 +134,7 @@ func batchSamples(page string) map[string]float64 {
 	return samples
 }
 
-// shared counts the samples that another program has with the same value.
+// shared counts the samples that another program exposes with the same value.
 func (p *program) shared(other *program) (n int) {
 	for series, value := range p.samples {
 		if same, ok := other.samples[series]; ok && same == value {
@@ -144,7 +144,7 @@ func (p *program) shared(other *program) (n int) {
 	return n
 }
 
-// cpuTime is how long the threads of a process have run. It reads schedstat, which has nanoseconds; stat has only ticks.
+// cpuTime returns the CPU time of all threads of a process. It reads schedstat, which has nanoseconds; stat has only ticks.
 func cpuTime(pid int) (total time.Duration, err error) {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(threads) == 0 {
@@ -164,7 +164,7 @@ func cpuTime(pid int) (total time.Duration, err error) {
 	return total, nil
 }
 
-// peakMemory is the most memory that a process has had resident, in bytes.
+// peakMemory returns the peak resident memory of a process in bytes.
 func peakMemory(pid int) (bytes int, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -1,3 +1,3 @@
-// Package deploy_test holds what is under deploy/ to what its readers accept, by their own types. It is a module of its
-// own so that none of them becomes a dependency of the exporter.
+// Package deploy_test checks the files in deploy/ with the types of the programs that read them. It is a separate module
+// so that none of these becomes a dependency of the exporter.
 package deploy_test

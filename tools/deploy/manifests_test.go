@@ -23,7 +23,7 @@ const (
 	manifests = root + "/deploy/kubernetes"
 )
 
-// render does what kubectl apply -k does before it sends, and no more: no option loosens what kustomize reads.
+// render does what kubectl apply -k does before it sends anything, with kustomize's default restrictions.
 func render(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	all, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
@@ -41,11 +41,11 @@ func render(t *testing.T, dir string) map[string][]byte {
 	return found
 }
 
-// strict decodes as an API server does that refuses unknown fields.
+// strict decodes like an API server with strict field validation.
 func strict[T any](t *testing.T, raw []byte) *T {
 	t.Helper()
 	if raw == nil {
-		t.Fatal("it is not there")
+		t.Fatal("the object is missing")
 	}
 	object := new(T)
 	if err := yaml.UnmarshalStrict(raw, object); err != nil {
@@ -122,11 +122,11 @@ func TestTheKeyIsWhereTheExporterIsToldToLookForIt(t *testing.T) {
 	}
 	file := strings.TrimPrefix(pod.Containers[0].Args[0], "--api.key-file="+pod.Containers[0].VolumeMounts[0].MountPath+"/")
 	if _, ok := secret.StringData[file]; !ok {
-		t.Errorf("the secret lacks %q", file)
+		t.Errorf("the secret has no %q", file)
 	}
 }
 
-// Each account's Service selects its own exporter, whose port is named; the one ServiceMonitor selects them all.
+// The Service of each account selects only its own exporter by a named port. The single ServiceMonitor selects them all.
 func TestEachAccountHasAJobOfItsOwn(t *testing.T) {
 	first, second := render(t, manifests), render(t, manifests+"/second-account")
 	monitor := strict[operator.ServiceMonitor](t, first["ServiceMonitor/magpipe-exporter"])
@@ -158,9 +158,9 @@ func TestEachAccountHasAJobOfItsOwn(t *testing.T) {
 		}
 	}
 	key := deployments[1].Spec.Template.Spec.Volumes[0].Secret.SecretName
-	if told := "create secret generic " + key + " --from-file=api-key="; key != "magpipe-exporter-north" ||
-		!strings.Contains(string(read(t, manifests+"/second-account/kustomization.yaml")), told) {
-		t.Errorf("the second account has the key %s, and its kustomization does not tell how to make it", key)
+	if command := "create secret generic " + key + " --from-file=api-key="; key != "magpipe-exporter-north" ||
+		!strings.Contains(string(read(t, manifests+"/second-account/kustomization.yaml")), command) {
+		t.Errorf("the second account has the key %s, and its kustomization does not say how to make it", key)
 	}
 }
 

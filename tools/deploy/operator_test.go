@@ -26,7 +26,7 @@ func TestClassicBucketsAreScrapedBesideNativeOnes(t *testing.T) {
 	}
 }
 
-// What the comment at the end of the kustomization offers has to do what it is for.
+// The option in the comment at the end of the kustomization must work.
 func TestTheOfferedLabelsAreOnWhatTheOperatorSelects(t *testing.T) {
 	_, offer, _ := strings.Cut(string(read(t, manifests+"/kustomization.yaml")), "\n# labels:\n")
 	overlay := t.TempDir()
@@ -49,7 +49,7 @@ func TestTheOfferedLabelsAreOnWhatTheOperatorSelects(t *testing.T) {
 	}
 }
 
-// prometheusRule is the rule files under one roof.
+// prometheusRule combines the rule files in one object.
 func prometheusRule(t *testing.T) []byte {
 	t.Helper()
 	paths, err := filepath.Glob(root + "/dashboards/rules/*.yml")
@@ -78,6 +78,6 @@ func TestThePrometheusRuleIsTheRuleFiles(t *testing.T) {
 		}
 	}
 	if got := read(t, ruleFile); !bytes.Equal(got, want) {
-		t.Errorf("make manifests writes it anew (-is +should be):\n%s", cmp.Diff(string(got), string(want)))
+		t.Errorf("it is outdated, run make manifests (-is +should be):\n%s", cmp.Diff(string(got), string(want)))
 	}
 }

@@ -19,10 +19,10 @@ const (
 	units = sdk + "units."
 )
 
-// constants are the words that a type may have, by the type's import path and name. Those of the package units have no type.
+// constants are the values of enumerations, by the import path and name of their type. Those of the package units have no type.
 type constants map[string][]string
 
-// readConstants reads the packages of the panels in use, and those that they share.
+// readConstants reads the packages of the panels in use, and the packages that they share.
 func readConstants() (constants, error) {
 	found := constants{}
 	for name := range strings.FieldsSeq(`units common dashboard prometheus
@@ -69,7 +69,7 @@ func (c constants) add(path string, group *ast.GenDecl) {
 	}
 }
 
-// check names each value within v that its type does not have, and each unit that Grafana does not know.
+// check reports each value within v that is not in its type's enumeration, and each unit that Grafana does not know.
 func (c constants) check(at string, v any) []string {
 	return c.walk(at, reflect.ValueOf(v))
 }

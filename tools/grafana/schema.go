@@ -1,5 +1,5 @@
-// Package grafana holds a dashboard to the types that Grafana publishes in its foundation SDK. It is a module of its own,
-// so that the exporter's dependencies stay its own.
+// Package grafana checks a dashboard against the types that Grafana publishes in its foundation SDK. It is a separate
+// module, so that it adds nothing to the exporter's dependencies.
 package grafana
 
 import (
@@ -15,13 +15,13 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// Schema is what Grafana's types say of a dashboard.
+// Schema checks dashboards against Grafana's types.
 type Schema struct {
 	constants constants
 }
 
 // NewSchema registers the panels with the SDK, whose registry is global, and reads the constants of the SDK's source, which
-// Go's reflection can't see. It is not to be called twice at once.
+// Go's reflection can't see. It must not be called concurrently.
 func NewSchema() (*Schema, error) {
 	plugins.RegisterDefaultPlugins()
 	found, err := readConstants()
@@ -31,8 +31,8 @@ func NewSchema() (*Schema, error) {
 	return &Schema{constants: found}, nil
 }
 
-// Check returns what in a dashboard does not fit Grafana's types: a member that they do not have, or that is missing, a value
-// of another type, a word outside its enumeration, an unknown unit, or a panel of an unknown type.
+// Check returns the mismatches between a dashboard and Grafana's types: unknown or missing members, values of the wrong
+// type or outside their enumeration, unknown units, and panels of an unknown type.
 func (s *Schema) Check(raw []byte) []string {
 	var members object
 	if err := json.Unmarshal(raw, &members); err != nil {
@@ -50,16 +50,16 @@ func (s *Schema) Check(raw []byte) []string {
 		if _, known := cog.ConfigForPanelcfgVariant(kind); !known && kind != "row" {
 			found = append(found, fmt.Sprintf("%s.type: no panel %q", at, kind))
 		}
-		// The SDK's strict reading of a panel is not strict with the options of its fields.
+		// The SDK's strict decoding of a panel is not strict about the options of its fields.
 		if config, ok := panel["fieldConfig"]; ok {
 			found = append(found, s.checkFields(at+".fieldConfig", kind, config)...)
 			delete(panel, "fieldConfig")
 		}
 	}
-	// Deprecated for its successor, this is still the form of files that Grafana 11 provisions and imports.
+	// This type is deprecated, but it is still the format of files that Grafana 11 provisions and imports.
 	var strict, d dashboard.Dashboard //nolint:staticcheck // see above
 	found = append(found, complaints("", members, strict.UnmarshalJSONStrict)...)
-	// The SDK does not keep all of what it reads strictly, so that its values are read again.
+	// The SDK drops some of what it decodes strictly, so the values are decoded again.
 	found = append(found, complaints("", members, func(raw []byte) error { return json.Unmarshal(raw, &d) })...)
 	found = append(found, lines("", d.Validate())...)
 	return append(found, s.constants.check("", d)...)
@@ -67,7 +67,7 @@ func (s *Schema) Check(raw []byte) []string {
 
 type object = map[string]any
 
-// checkFields looks at the options of a panel's fields. Values of overrides have the types of the options that they replace.
+// checkFields checks the options of a panel's fields. Values of overrides have the types of the options that they replace.
 func (s *Schema) checkFields(at, panel string, config any) []string {
 	var fields struct {
 		Defaults  object                                          `json:"defaults"`
@@ -88,7 +88,7 @@ func (s *Schema) checkFields(at, panel string, config any) []string {
 	return found
 }
 
-// replace is a copy of options in which the one at path has another value.
+// replace returns a copy of options in which the one at path has another value.
 func replace(options object, path []string, value any) object {
 	replaced := object{}
 	maps.Copy(replaced, options)
@@ -102,7 +102,7 @@ func replace(options object, path []string, value any) object {
 
 func (s *Schema) checkField(at, panel string, options object) []string {
 	options = maps.Clone(options)
-	// The schema takes a field's links for those of a dashboard, which must have a type, an icon and more.
+	// The schema treats a field's links as dashboard links, which must have a type, an icon and more.
 	var links []struct {
 		Title       string `json:"title"`
 		URL         string `json:"url"`
@@ -135,7 +135,7 @@ func (s *Schema) checkField(at, panel string, options object) []string {
 	})...)
 }
 
-// known reads into what v points to and refuses members that it does not have.
+// known decodes into what v points to and rejects unknown members.
 func known(v any) func([]byte) error {
 	return func(raw []byte) error {
 		decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -144,7 +144,7 @@ func known(v any) func([]byte) error {
 	}
 }
 
-// complaints has value read and returns the complaints.
+// complaints decodes value and returns the errors.
 func complaints(at string, value any, read func([]byte) error) []string {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -153,7 +153,7 @@ func complaints(at string, value any, read func([]byte) error) []string {
 	return lines(at, read(raw))
 }
 
-// lines are the complaints in an error of the SDK, one each, and where they are.
+// lines splits an error of the SDK into single errors and adds where they are.
 func lines(at string, err error) []string {
 	if err == nil || err.Error() == "" {
 		return nil

@@ -43,7 +43,7 @@ func TestDashboardsFitGrafanasTypes(t *testing.T) {
 	}
 }
 
-// Each mistake is one that Grafana would pass over in silence, and show something else than was meant.
+// Grafana would silently ignore each of these mistakes and show something else than intended.
 func TestMistakesAreNamed(t *testing.T) {
 	schema, right := newSchema(t), read(t, dashboards+"campaign-overview.json")
 	for name, mistake := range map[string]struct{ right, wrong, want string }{

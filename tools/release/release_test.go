@@ -22,9 +22,9 @@ func read(t *testing.T, path string) string {
 	return string(raw)
 }
 
-// A release and a build from a clone have to tell who they are in the same way.
+// A release and a build from a clone must report their version in the same way.
 func TestAReleaseIsStampedAsTheMakefileStampsABuild(t *testing.T) {
-	release, err := config.Load(root + ".goreleaser.yml") // refuses fields that it does not know
+	release, err := config.Load(root + ".goreleaser.yml") // rejects unknown fields
 	if err != nil {
 		t.Fatal(err)
 	}
