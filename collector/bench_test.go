@@ -49,7 +49,7 @@ func tracking(b *testing.B, n int) *collector.Collector {
 }
 
 // BenchmarkScrape answers a scrape from a snapshot that is ready, next to a plain
-// collector that makes the same series anew at each scrape.
+// collector that makes the same series again at each scrape.
 func BenchmarkScrape(b *testing.B) {
 	for _, n := range []int{10, 200, 2000} {
 		b.Run(fmt.Sprintf("batches=%d", n), func(b *testing.B) {

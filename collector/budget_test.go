@@ -76,7 +76,7 @@ func (c cell) name() string {
 func (c cell) String() string { return fmt.Sprintf("%s, %d scrapers", c.name(), c.scrapers) }
 
 // grid returns every cell, or without -soak those that are quick to play and
-// differ most: budgets that suffice and that do not, short walks and long ones.
+// differ most: sufficient and insufficient budgets, short and long walks.
 func grid() (cells []cell) {
 	if *soak == "" {
 		return []cell{
@@ -103,7 +103,7 @@ func grid() (cells []cell) {
 	return cells
 }
 
-// pages is how many pages a walk of all batches has.
+// pages returns the number of pages in a walk of all batches.
 func (c cell) pages() int { return pagesOf(c.batches, c.pageCap) }
 
 func pagesOf(batches, pageCap int) int {
@@ -115,7 +115,7 @@ func pagesOf(batches, pageCap int) int {
 // batches, because a walk of all batches has more than two pages.
 func (c cell) longWalk() bool { return c.pages() > 2 }
 
-// round is how many requests it takes to read everything once.
+// round returns the number of requests needed to read everything once.
 func (c cell) round() int {
 	if c.longWalk() {
 		return max(1, pagesOf(c.running, c.pageCap)) + c.running
@@ -123,9 +123,9 @@ func (c cell) round() int {
 	return c.pages() + c.running
 }
 
-// oldest is how old the recipients may be of a running batch that shows no
-// change, as all in the grid: it is read in turn, with what the list, once a
-// minute, and a long walk leave of the budget.
+// oldest returns how old the recipients of a running batch that shows no change
+// may be. All batches in the grid are such: they are read in turn, with the part
+// of the budget that one list a minute and a long walk leave.
 func (c cell) oldest() time.Duration {
 	refill := apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500}).Refill()
 	lists := float64(c.round()-c.running) / 60
@@ -135,7 +135,7 @@ func (c cell) oldest() time.Duration {
 	return max(10*time.Second+c.interval, time.Duration(float64(c.running)/(refill-lists)*float64(time.Second)))
 }
 
-// measurement is what playing a cell gave.
+// measurement is the result of playing a cell.
 type measurement struct {
 	requests []simulator.Request
 	scrapes  []time.Time
@@ -179,8 +179,8 @@ func (c cell) measure(t *testing.T) (m measurement) {
 	return m
 }
 
-// read works out when the batches were read last, and how old their recipients
-// were at each scrape once all had been read.
+// read computes when the batches were last read, and how old their recipients
+// were at each scrape, once all had been read.
 func (m *measurement) read(running int) (last map[string]time.Time) {
 	last = map[string]time.Time{}
 	rest := m.requests
@@ -201,7 +201,7 @@ func (m *measurement) read(running int) (last map[string]time.Time) {
 	return last
 }
 
-// age is a quantile of the ages.
+// age returns a quantile of the ages.
 func (m *measurement) age(q float64) time.Duration {
 	if len(m.ages) == 0 {
 		return 0
@@ -209,10 +209,10 @@ func (m *measurement) age(q float64) time.Duration {
 	return m.ages[min(len(m.ages)-1, int(q*float64(len(m.ages))))]
 }
 
-// ratio is how much of what is allowed most ages take.
+// ratio returns the 99th percentile of the ages, relative to the oldest allowed.
 func (m *measurement) ratio(c cell) float64 { return m.age(0.99).Seconds() / c.oldest().Seconds() }
 
-// most is the largest number of requests in any window of a length.
+// most returns the largest number of requests in any window of this length.
 func (m *measurement) most(window time.Duration) int {
 	most, from := 0, 0
 	for i, r := range m.requests {
@@ -224,8 +224,8 @@ func (m *measurement) most(window time.Duration) int {
 	return most
 }
 
-// judge fails unless what was measured is what is promised. alone is how many
-// requests an hour a single scraper caused.
+// judge fails the test unless the measurement is within the documented bounds.
+// alone is the number of requests per hour with a single scraper.
 func (m *measurement) judge(t *testing.T, c cell, alone float64) {
 	t.Helper()
 	if refused := refusals(m.requests); refused > 0 || m.down > 0 {
@@ -249,14 +249,14 @@ func (m *measurement) judge(t *testing.T, c cell, alone float64) {
 		allowed = 1.5
 	}
 	if ratio := m.ratio(c); ratio > allowed {
-		t.Errorf("%v: 99 of 100 ages are up to %v, %.2f of what is allowed", c, m.age(0.99), ratio)
+		t.Errorf("%v: 99 of 100 ages are up to %v, %.2f of the allowed age", c, m.age(0.99), ratio)
 	}
 	if c.running > 0 && len(m.ages) == 0 {
 		t.Errorf("%v: no age was measured", c)
 	}
 }
 
-// refusals is how many requests were answered with 429.
+// refusals returns the number of requests answered with 429.
 func refusals(requests []simulator.Request) (n int) {
 	for _, r := range requests {
 		if r.Status == http.StatusTooManyRequests {
@@ -266,7 +266,7 @@ func refusals(requests []simulator.Request) (n int) {
 	return n
 }
 
-// row is a line of the table.
+// row returns a line of the table.
 func (m *measurement) row(c cell) string {
 	return fmt.Sprintf("| %v | %d | %d | %d | %d | %d | %.0f | %.0f s | %.0f s | %.0f s | %.2f |", c.interval, c.running, c.batches, c.pageCap,
 		c.hours, c.scrapers, m.perHour, m.age(1).Seconds(), m.age(0.99).Seconds(), c.oldest().Seconds(), m.ratio(c))
@@ -303,7 +303,7 @@ func TestWaitingForBudgetDropsNothingAndIsNoFailure(t *testing.T) {
 			reminders(a, fmt.Sprint("batch-", i))
 		}
 	}, func(w *world) {
-		for range 40 { // ten minutes, of which the budget pays for 76 requests
+		for range 40 { // ten minutes, in which the budget allows 76 requests
 			w.has(w.scrapeAfter(15*time.Second), "magpipe_up 1")
 		}
 		page := w.page()
@@ -345,7 +345,7 @@ func TestOnlyTheListIsReadWhileTheRateLimitOfTheAccountIsNearlyReached(t *testin
 		gets := w.requests("get")
 		page := w.scrapeAfter(15 * time.Second)
 		if got := w.requests("get"); got != gets {
-			t.Errorf("%d gets though 7 requests of 100 remain", got-gets)
+			t.Errorf("%d gets although only 7 requests of 100 remain", got-gets)
 		}
 		w.has(page, "magpipe_exporter_api_rate_limit_requests 100", "magpipe_exporter_api_rate_limit_remaining_requests 7",
 			`magpipe_exporter_api_requests_deferred_total{action="get",reason="budget"} 1`)
@@ -441,7 +441,7 @@ func TestThousandsOfBatchesShowNoMoreThanMaxBatches(t *testing.T) {
 	}, withConfig(func(c *collector.Config) { c.MaxBatches = most }))
 }
 
-// heapInUse is what is held after a collection, in bytes.
+// heapInUse returns the bytes in use after a garbage collection.
 func heapInUse() uint64 {
 	var now runtime.MemStats
 	runtime.GC()

@@ -13,7 +13,7 @@ import (
 	"magpipe_exporter/apiclient/beside"
 )
 
-// calledOnce returns n recipients, each of whom was called once, in no order.
+// calledOnce returns n recipients, each of whom was called once, in random order.
 func calledOnce(n int) []apiclient.Recipient {
 	random, began := rand.New(rand.NewPCG(1, 1)), time.Now().Add(-time.Hour)
 	recipients := make([]apiclient.Recipient, n)
@@ -61,7 +61,7 @@ func BenchmarkCalls(b *testing.B) {
 	}
 }
 
-// heap is what is in use after a collection.
+// heap returns the bytes in use after a garbage collection.
 func heap() float64 {
 	var now runtime.MemStats
 	runtime.GC()

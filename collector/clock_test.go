@@ -10,18 +10,18 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// jumps are by how much a clock is set forward or back.
+// jumps are the amounts by which a clock is set forward or back.
 var jumps = []time.Duration{0, time.Hour, -time.Hour}
 
-// setClock returns a moment as our clock shows it after it was set by whole
-// seconds: only its wall clock moves.
+// setClock returns a time as the local clock shows it after it was set by whole
+// seconds, which changes the wall clock but not the monotonic clock.
 func setClock(t *testing.T, moment time.Time, by time.Duration) time.Time {
 	t.Helper()
 	moved := moment
-	//nolint:gosec // Nothing else sets the one clock of a time and not the other.
+	//nolint:gosec // There is no other way to change only the wall clock of a time.
 	*(*int64)(unsafe.Pointer(&moved)) += int64(by/time.Second) << 30 // nanoseconds below, the monotonic flag above
 	if moved.Sub(moment) != 0 || moved.Round(0).Sub(moment.Round(0)) != by {
-		t.Fatalf("%v set by %v is %v: a time is laid out otherwise", moment, by, moved)
+		t.Fatalf("%v set by %v is %v: the layout of time.Time has changed", moment, by, moved)
 	}
 	return moved
 }
@@ -33,8 +33,8 @@ func startedStore() (s *store, now time.Time) {
 	return s, s.clock.started.Add(10 * time.Minute)
 }
 
-// jumpedStore returns a store whose clock was set after some answers came, and
-// now by the API's clock and by ours.
+// jumpedStore returns a store whose clock was set after some answers arrived, and
+// the current time by the API's clock and by the local one.
 func jumpedStore(t *testing.T, jump time.Duration, answersBefore int) (s *store, api, ours time.Time) {
 	t.Helper()
 	s, now := startedStore()
@@ -44,15 +44,15 @@ func jumpedStore(t *testing.T, jump time.Duration, answersBefore int) (s *store,
 	return s, now.Round(0), ours
 }
 
-// observeDates takes in some answers with the same Date, which come at a time of
-// ours.
+// observeDates records some answers with the same Date, which arrive at the given
+// local time.
 func (s *store) observeDates(answers int, date, ours time.Time) {
 	for range answers {
 		s.clock.observe(date.Round(0), ours)
 	}
 }
 
-// readCalls takes in a get that shows calls of one second each.
+// readCalls records a get that shows calls of one second each.
 func (s *store) readCalls(sent time.Time, attempts ...time.Time) {
 	reader := &recipientReader{batch: "b"}
 	for i, attempt := range attempts {
@@ -74,7 +74,7 @@ func TestAJumpOfOurClockCountsEachCallOnce(t *testing.T) {
 			s, api, ours := jumpedStore(t, jump, answersBefore)
 			beforeStart, afterStart := api.Add(-11*time.Minute), api.Add(-time.Minute)
 			s.readCalls(ours, beforeStart, afterStart)
-			s.batches["b"].dropLedger() // and the batch returns
+			s.batches["b"].dropLedger() // and the batch reappears
 			s.readCalls(ours.Add(time.Minute), beforeStart, afterStart, api.Add(30*time.Second))
 			s.wantStarted(t, 2, "a jump", jump)
 		}

@@ -181,7 +181,7 @@ func (t *trial) endFault() {
 	}
 }
 
-// refreshedAt is the line that tells when a batch was read.
+// refreshedAt returns the line that shows when a batch was read.
 func refreshedAt(batch string, at time.Time) string {
 	return fmt.Sprintf(`magpipe_batch_refreshed_timestamp_seconds{batch_id=%q} %v`, batch, float64(at.UnixMicro())/1e6)
 }

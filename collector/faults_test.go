@@ -21,7 +21,7 @@ import (
 	"magpipe_exporter/collector"
 )
 
-// fault is one way in which a request fails.
+// fault is one way in which a request can fail.
 type fault struct {
 	name     string
 	reason   string           // as counted
@@ -118,7 +118,7 @@ func hangAfter(begin string) http.HandlerFunc {
 	}
 }
 
-// drip sends one byte a second for ever.
+// drip sends one byte per second forever.
 func drip(w http.ResponseWriter, r *http.Request) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

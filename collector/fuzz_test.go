@@ -17,7 +17,7 @@ import (
 	"magpipe_exporter/collector"
 )
 
-// answers is an API that gives one body to each action.
+// answers is an API with one fixed body for each action.
 type answers map[string]string
 
 // RoundTrip answers with status 200.
@@ -50,7 +50,7 @@ const (
 )
 
 // scrapeOnce has a new exporter read an API once, and returns the samples of its
-// page. It fails unless Prometheus takes the page, which is of bounded size.
+// page. It fails unless Prometheus accepts the page and its size is bounded.
 func scrapeOnce(t *testing.T, api answers) map[string]float64 {
 	t.Helper()
 	w := newWorld(t, withoutLimits, withoutLog, withTransport(func(*simulator.Account) http.RoundTripper { return api }),
@@ -87,8 +87,8 @@ func parsePage(t *testing.T, page string) map[string]float64 {
 	return samples
 }
 
-// failures is how many requests of an action failed. It fails if the reason is one
-// that a whole answer with status 200 cannot have.
+// failures returns the number of requests of an action that failed. It fails if
+// the reason is one that a complete answer with status 200 cannot have.
 func failures(t *testing.T, samples map[string]float64, action string) (n float64) {
 	t.Helper()
 	for _, reason := range apiclient.Reasons() {
@@ -111,7 +111,7 @@ func FuzzListPage(f *testing.F) {
 	})
 }
 
-// checkOthers fails unless the page has what the other answers brought, whatever
+// checkOthers fails unless the page shows the data of the other answers, whatever
 // the fuzzed one was.
 func checkOthers(t *testing.T, samples map[string]float64, series ...string) {
 	t.Helper()

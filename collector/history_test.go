@@ -75,8 +75,8 @@ func (w *world) endCalls(ids []string) {
 	w.refreshFor(10 * time.Minute)
 }
 
-// countedCalls are the counters above 0 of calls that ended, by outcome, and under
-// "started" that of calls that started.
+// countedCalls returns the counters above 0 of calls that ended, by outcome, and
+// that of calls that started as "started".
 func (w *world) countedCalls() map[string]float64 {
 	w.Helper()
 	counted := w.values("magpipe_calls_finished_total")
@@ -108,7 +108,7 @@ func (w *world) compareCalls(since time.Time) {
 // TestEveryEndOfACallCountsUnlessNoReadCouldShowIt plays some ten thousand calls
 // with re-runs, retries, cancellations and restarts of the exporter, on the
 // default budget. From the reads that happened it works out which ends they
-// could show, and wants the counters to be exactly these.
+// could show, and the counters must be exactly these.
 func TestEveryEndOfACallCountsUnlessNoReadCouldShowIt(t *testing.T) {
 	t.Parallel()
 	var ids []string
@@ -254,7 +254,7 @@ func (h *history) compareEnds() {
 	}
 }
 
-// lost tells why no read could show the end of a call; "" if one could.
+// lost returns why no read could show the end of a call, or "" if one could.
 func (h *history) lost(call simulator.Call, reads []time.Time) string {
 	for _, read := range reads {
 		if read.Before(call.CompletedAt) {
@@ -274,7 +274,7 @@ func (h *history) lost(call simulator.Call, reads []time.Time) string {
 	return neverRead
 }
 
-// process is the number of the process that ran at a time.
+// process returns the number of the process that was running at a time.
 func (h *history) process(at time.Time) (n int) {
 	for n < len(h.starts) && !at.Before(h.starts[n]) {
 		n++

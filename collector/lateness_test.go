@@ -12,8 +12,8 @@ import (
 	"magpipe_exporter/apiclient/simulator"
 )
 
-// movingAccount is an account in which some of the running batches call at a
-// time, and the others wait for the service's dialer.
+// movingAccount is an account in which only some of the running batches call at
+// a time, while the others wait for the service's dialer.
 type movingAccount struct {
 	batches, running, moving int
 	zipf                     bool // the paces: 1, 1/2, 1/3 … of the fastest
@@ -89,8 +89,8 @@ func TestEndsOfCallsAreSoonOnAPage(t *testing.T) {
 	}
 }
 
-// ends are the calls that ended since a time and soon enough to be on a page, in
-// the order in which they did.
+// ends returns the calls that ended after a time and early enough to be on a
+// page, in order of their end.
 func (w *world) ends(from time.Time) []simulator.Call {
 	ends := slices.DeleteFunc(w.account.Calls(), func(c simulator.Call) bool {
 		return c.Outcome == "" || c.CompletedAt.Before(from) || c.CompletedAt.After(time.Now().Add(-30*time.Minute))
@@ -99,7 +99,7 @@ func (w *world) ends(from time.Time) []simulator.Call {
 	return ends
 }
 
-// lateness is the time from the end of each call to the first read of its batch
+// lateness returns the time from the end of each call to the first read of its batch
 // that showed it. On the fake clock, a page shows what was read for it at once.
 func (w *world) lateness(ends []simulator.Call) (late []time.Duration) {
 	w.Helper()
@@ -120,8 +120,8 @@ func (w *world) lateness(ends []simulator.Call) (late []time.Duration) {
 	return late
 }
 
-// oracleLateness is what a reader could reach that knows which batches have
-// changed: in each round it pays for one list and for these batches, the one
+// oracleLateness returns the lateness of an ideal reader that knows which batches
+// have changed. In each round it pays for one list and for these batches, the one
 // read longest ago first.
 func oracleLateness(ends []simulator.Call, from time.Time) (late []time.Duration) {
 	budget := apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500})

@@ -18,8 +18,8 @@ func large(a *simulator.Account) {
 	}
 }
 
-// listPages is how many pages of all batches, and of the running ones alone, the
-// account was asked for.
+// listPages returns how many pages of all batches, and of the running ones only,
+// were requested from the account.
 func (w *world) listPages() (walk, filter int) {
 	for _, r := range w.account.Requests() {
 		switch {
@@ -292,7 +292,7 @@ func TestATruncatedFilterCausesNoNeedlessGets(t *testing.T) {
 			}
 		}
 		if read := w.requests("get") - gets; read > 80 {
-			t.Errorf("%d gets in ten minutes, of which the budget pays for 76", read)
+			t.Errorf("%d gets in ten minutes, in which the budget allows 76", read)
 		}
 		if listed < 20 {
 			t.Errorf("%d pages of lists in ten minutes: gets of what a page lacked took their share", listed)

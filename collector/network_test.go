@@ -61,9 +61,8 @@ func newNetwork(api http.Handler) *network {
 	return n
 }
 
-// close closes the network once the exporter has ended. It fails if the exporter
-// has left a connection open; the bubble of the fake clock fails if a goroutine
-// is left.
+// close closes the network once the exporter has stopped. It fails if the exporter
+// has left a connection open. The synctest bubble fails if a goroutine is left.
 func (n *network) close(tb testing.TB) {
 	tb.Helper()
 	synctest.Wait()
@@ -82,10 +81,10 @@ func (n *network) fail(with *fault, action, id string) {
 	n.fault, n.action, n.id = with, action, id
 }
 
-// mend makes no request fail any more.
+// mend ends the failures.
 func (n *network) mend() { n.fail(nil, "", "") }
 
-// requests are those that were sent, as they are now.
+// requests returns the requests sent so far, in their current state.
 func (n *network) requests() []sentRequest {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -119,7 +118,7 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// record adds a request to the log, and returns it and the fault that it is to meet.
+// record adds a request to the log, and returns it and its fault.
 func (n *network) record(r *http.Request) (*http.Request, *sentRequest, *fault, error) {
 	var asked struct {
 		Action   string
@@ -164,7 +163,7 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// countedBody tells how many bytes were read when it is closed.
+// countedBody reports how many bytes were read when it is closed.
 type countedBody struct {
 	io.ReadCloser
 	read   int

@@ -22,7 +22,7 @@ func TestANewRunIsFoundOnceTheNumberOfRunsRises(t *testing.T) {
 		lists := w.requests("list_runs")
 		w.refreshFor(5 * time.Minute)
 		if got := w.requests("list_runs"); got != lists {
-			t.Errorf("the runs were listed %d times in five minutes, though there are none", got-lists)
+			t.Errorf("the runs were listed %d times in five minutes, although there are none", got-lists)
 		}
 		run := w.account.Spawn("daily")
 		w.has(w.scrapeAfter(15*time.Second), `magpipe_runs{status="running"} 1`,
@@ -262,9 +262,9 @@ func TestAPausedRunThatGoesOnIsSeenAtTheNextScrape(t *testing.T) {
 }
 
 // TestARunThatIsRunAgainIsSeenWithinItsBound runs a run again right after the runs
-// were listed: then it takes longest until it is seen. The runs of each recurring
-// batch have a tenth of the refill together, and may all be due at once; a round
-// of reads takes seven minutes.
+// were listed, when it takes longest to be noticed. The runs of all recurring
+// batches share a tenth of the refill, and may all be due at once. A round of
+// reads takes seven minutes.
 func TestARunThatIsRunAgainIsSeenWithinItsBound(t *testing.T) {
 	const (
 		retention  = 10 * time.Minute
@@ -274,7 +274,7 @@ func TestARunThatIsRunAgainIsSeenWithinItsBound(t *testing.T) {
 	for _, account := range []struct {
 		name      string
 		recurring int
-		siblings  bool // live runs beside the one that is run again
+		siblings  bool // further live runs besides the one that is run again
 	}{{"one recurring batch", 1, false}, {"live siblings", 1, true}, {"three recurring batches", 3, true}} {
 		t.Run(account.name, func(t *testing.T) {
 			t.Parallel()

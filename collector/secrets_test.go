@@ -17,8 +17,8 @@ import (
 	"magpipe_exporter/collector"
 )
 
-// TestWhateverTheAPISaysNoSecretOfItLeavesTheExporter asks for everything that
-// the exporter tells while a server puts secrets into every place of its answers.
+// TestWhateverTheAPISaysNoSecretOfItLeavesTheExporter collects all output
+// of the exporter while a server puts secrets everywhere in its answers.
 func TestWhateverTheAPISaysNoSecretOfItLeavesTheExporter(t *testing.T) {
 	const servers, scrapes = 12, 12
 	secrets, failed := 0, 0
@@ -53,8 +53,8 @@ func TestWhateverTheAPISaysNoSecretOfItLeavesTheExporter(t *testing.T) {
 	}
 }
 
-// readAll appends everything that the exporter tells, but for the names of
-// batches where they may be.
+// readAll appends all output of the exporter, except for the names of batches in
+// the one label that may have them.
 func (w *world) readAll(output *strings.Builder, named bool) {
 	w.Helper()
 	for _, path := range []string{"/metrics", "/", "/-/ready", "/-/healthy", "/nowhere"} {
@@ -116,7 +116,7 @@ func (s *faultyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(err)
 	}
 	switch s.IntN(10) {
-	case 0: // no HTTP, or only at first
+	case 0: // not HTTP, or only at first
 		breakAfter(s.pick("", "HTTP/1.1 ", "HTTP/1.1 200 OK\r\nContent-Length: ", "HTTP/1.1 200 OK\r\n")+s.secret()+"\r\n\r\n")(w, r)
 	case 1:
 		_, _ = w.Write(raw[:s.IntN(len(raw))])
@@ -220,7 +220,7 @@ func (s *faultyServer) secret() string {
 	}[s.IntN(9)], s.mark())
 }
 
-// mark makes a text that tells a secret from all others.
+// mark returns a text that identifies a secret.
 func (s *faultyServer) mark() string { return fmt.Sprintf("%s%016x", secretMark, s.Uint64()) }
 
 func TestLogsNameNoOneAndRepeatNoAnswer(t *testing.T) {

@@ -9,14 +9,14 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// newTestStore is a store that no collector fills.
+// newTestStore returns a store without a collector.
 func newTestStore(cfg *Config) *store {
 	cfg.WindowZone, cfg.API.Budget = time.UTC, apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500})
 	return newStore(cfg, apiclient.New(cfg.API), newCounters(newCatalogue(true)))
 }
 
-// storeWith is a store that was shown running batches in one answer, and has
-// asked for the recipients of each since.
+// storeWith returns a store that has recorded one list of running batches, and has
+// requested the recipients of each since.
 func storeWith(ids ...string) (s *store, shown time.Time) {
 	shown = time.Now().Add(-time.Minute)
 	anytime := apiclient.Window{Start: -1, End: -1, Days: apiclient.EveryDay}
@@ -31,7 +31,7 @@ func storeWith(ids ...string) (s *store, shown time.Time) {
 	return s, shown
 }
 
-// urgencies are those of the gets that are due now, by batch.
+// urgencies returns the urgencies of the gets that are due now, by batch.
 func urgencies(s *store) map[string]urgency {
 	found := map[string]urgency{}
 	for _, c := range plan(s, time.Now()) {

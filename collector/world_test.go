@@ -45,7 +45,7 @@ type world struct {
 	logged    strings.Builder
 }
 
-// settings are what a world is made of.
+// settings configure a world.
 type settings struct {
 	account   simulator.Options
 	collector collector.Config
@@ -82,7 +82,7 @@ func withPageCap(rows int) setting {
 
 func withoutLog(s *settings) { s.silent = true }
 
-// withTransport sends requests another way than straight to the account.
+// withTransport sends requests through a transport instead of directly to the account.
 func withTransport(transport func(*simulator.Account) http.RoundTripper) setting {
 	return func(s *settings) { s.transport = transport }
 }
@@ -129,7 +129,7 @@ func inWorld(t *testing.T, arrange func(*simulator.Account), test func(*world), 
 	})
 }
 
-// start begins a process of the exporter, which the test's end closes.
+// start starts a process of the exporter, which is closed at the end of the test.
 func (w *world) start() {
 	w.Helper()
 	cfg := w.settings.collector
@@ -151,7 +151,7 @@ func (w *world) start() {
 	w.registry.MustRegister(w.collector)
 }
 
-// restart ends the process, and begins another after a pause.
+// restart ends the process and starts another one after a pause.
 func (w *world) restart(pause time.Duration) {
 	w.Helper()
 	w.collector.Close()
@@ -166,7 +166,7 @@ func (w *world) scrape() string {
 	return w.page()
 }
 
-// page is what is known, without a refresh.
+// page returns the page without a refresh.
 func (w *world) page() string {
 	w.Helper()
 	families, err := w.registry.Gather()
@@ -183,8 +183,8 @@ func (w *world) page() string {
 	return page.String()
 }
 
-// values are the samples of a metric that is no histogram, by the values of their
-// labels with blanks between them.
+// values returns the samples of a metric that is not a histogram, by the values of
+// their labels, separated by spaces.
 func (w *world) values(metric string) map[string]float64 {
 	w.Helper()
 	families, err := w.collector.Gather()
@@ -315,7 +315,7 @@ func (w *world) golden(name, page string) {
 	}
 }
 
-// samples is a page without its comments.
+// samples returns a page without its comments.
 func samples(page string) string {
 	var kept strings.Builder
 	for line := range strings.Lines(page) {
@@ -334,12 +334,12 @@ func (w *world) has(page string, lines ...string) {
 		if absent, ok := strings.CutPrefix(line, "!"); ok && !shows(page, line) {
 			w.Errorf("the page has %s", absent)
 		} else if !shows(page, line) {
-			w.Errorf("the page lacks %s\nit has:\n%s", line, ofMetric(page, line))
+			w.Errorf("the page does not have %s\nit has:\n%s", line, ofMetric(page, line))
 		}
 	}
 }
 
-// shows reports whether the page has each line, or none if it starts with "!".
+// shows reports whether has would succeed.
 func shows(page string, lines ...string) bool {
 	for _, line := range lines {
 		if absent, ok := strings.CutPrefix(line, "!"); ok {
@@ -365,7 +365,7 @@ func ofMetric(page, line string) string {
 	return strings.Join(same, "")
 }
 
-// requests is how many requests of an action the account has received.
+// requests returns how many requests of an action the account has received.
 func (w *world) requests(action string) (n int) {
 	for _, r := range w.account.Requests() {
 		if r.Action == action {
@@ -375,7 +375,7 @@ func (w *world) requests(action string) (n int) {
 	return n
 }
 
-// gets is how many gets of a batch the account has received.
+// gets returns how many gets of a batch the account has received.
 func (w *world) gets(batch string) (n int) {
 	for _, r := range w.account.Requests() {
 		if r.Action == "get" && r.BatchID == batch {
@@ -385,13 +385,13 @@ func (w *world) gets(batch string) (n int) {
 	return n
 }
 
-// at is a moment of the first day of the fake clock.
+// at returns a time on the first day of the fake clock.
 func at(hour, minute, second int) time.Time {
 	return time.Date(2000, 1, 1, hour, minute, second, 0, time.UTC)
 }
 
 // reminders adds a running batch with six recipients: two calls have ended, after
-// one minute and two; one is under way; one failed; two are pending.
+// one minute and two; one is in progress; one failed; two are pending.
 func reminders(a *simulator.Account, id string) {
 	a.Add(simulator.Campaign{
 		ID: id, Name: "Appointment \"Reminders\"", Recipients: 6, StartedAt: at(0, 0, 5), MaxConcurrency: 5,
@@ -406,13 +406,13 @@ func reminders(a *simulator.Account, id string) {
 	})
 }
 
-// completeReminders ends a batch of reminders and the call that is under way.
+// completeReminders ends a batch of reminders and its call in progress.
 func completeReminders(a *simulator.Account, id string) {
 	a.SetRecipient(id, 2, simulator.Recipient{Status: "completed", AttemptedAt: at(0, 59, 0), CompletedAt: time.Now()})
 	a.Complete(id)
 }
 
-// shortCall is the call of a recipient that was dialled now, and ends in a second.
+// shortCall returns a recipient that is dialled now and whose call ends in a second.
 func shortCall(status string) simulator.Recipient {
 	return simulator.Recipient{Status: status, AttemptedAt: time.Now(), CompletedAt: time.Now().Add(time.Second)}
 }
