@@ -206,7 +206,7 @@ func row(t *testing.T, members string) apiclient.Batch {
 	return rows[0]
 }
 
-// fields are the kinds of what was odd, in their order.
+// fields returns the kinds of the odd values, in order.
 func fields(odd []apiclient.Odd) string {
 	var all []string
 	for _, o := range odd {
@@ -400,7 +400,7 @@ func words[S fmt.Stringer](states []S) (all []string) {
 	return all
 }
 
-// pick keeps the states for which something holds.
+// pick returns the states that satisfy a condition.
 func pick[S any](states []S, holds func(S) bool) (some []S) {
 	for _, s := range states {
 		if holds(s) {

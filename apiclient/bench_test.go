@@ -50,9 +50,9 @@ func batchOf(b *testing.B, n int) []byte {
 	return body
 }
 
-// BenchmarkDecode reads the answer to a get to its last recipient, beside what
-// the same decoder takes to check the same bytes as strictly as it can, and
-// beside encoding/json.
+// BenchmarkDecode decodes a complete answer to get. It is compared with the time
+// that the same decoder takes to check the same bytes in its strictest mode, and
+// with encoding/json.
 func BenchmarkDecode(b *testing.B) {
 	for _, n := range []int{500, 5000, 100_000} {
 		b.Run(fmt.Sprintf("recipients=%d", n), func(b *testing.B) {
@@ -74,7 +74,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// allocated is how many bytes some work takes in all, which is more than it holds at once.
+// allocated returns the bytes that some work allocates in total, which is more than it holds at once.
 func allocated(do func()) float64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -104,9 +104,9 @@ func must(b *testing.B, err error) {
 	}
 }
 
-// BenchmarkHostile gives the decoder bodies without an end, made to be held
-// whole. MB/peak is all that it allocates until it refuses, which is more than
-// it held at once.
+// BenchmarkHostile feeds the decoder endless bodies that are designed to make it
+// hold everything in memory. MB/peak is all that it allocates until it refuses,
+// which is more than it held at once.
 func BenchmarkHostile(b *testing.B) {
 	const recipients, batches = `{"batch":{"id":"b"},"recipients":[`, `{"batches":[{}`
 	long := strings.Repeat("x", 200_000)

@@ -58,7 +58,7 @@ func TestLimitsUnderOneCountAsOne(t *testing.T) {
 func TestNoMinuteAndNoHourHoldsMoreThanItsLimit(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 60 {
-		// Small limits are as frequent as large ones, for that is where rounding hurts.
+		// Small limits are as frequent as large ones, because rounding matters most for them.
 		l := apiclient.Limits{PerMinute: 1 + int(random.ExpFloat64()*40), PerHour: 1 + int(math.Pow(2000, random.Float64()))}
 		synctest.Test(t, func(t *testing.T) {
 			sent := greedy(l, random)
@@ -71,7 +71,7 @@ func TestNoMinuteAndNoHourHoldsMoreThanItsLimit(t *testing.T) {
 	}
 }
 
-// greedy takes whatever a budget gives for two hours, but for some idle gaps in which it fills.
+// greedy takes all that a budget gives for two hours, except in idle periods in which it refills.
 func greedy(l apiclient.Limits, random *rand.Rand) (sent []time.Time) {
 	b := apiclient.NewBudget(l)
 	c := apiclient.New(apiclient.Config{Budget: b})
@@ -180,37 +180,37 @@ func TestAFailedRequestSpendsItsPermit(t *testing.T) {
 }
 
 func TestAfterA429NothingIsSentUntilItsTimeHasCome(t *testing.T) {
-	// Their clock and ours differ by a day, so that it shows which one a date is compared with.
-	ours := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // where a bubble's clock starts
-	theirs := ours.AddDate(0, 0, 1)
+	// The clocks differ by a day, so that the result shows which one a date is compared with.
+	local := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // where a bubble's clock starts
+	remote := local.AddDate(0, 0, 1)
 	in := func(from time.Time, wait time.Duration) []string {
 		return []string{from.Add(wait).Format(http.TimeFormat)}
 	}
-	date := in(theirs, 0)
+	date := in(remote, 0)
 	for name, c := range map[string]struct {
 		after, date []string
 		want        time.Duration
 	}{
-		"seconds":             {[]string{"37"}, date, 37 * time.Second},
-		"seconds with blanks": {[]string{" 37 "}, nil, 37 * time.Second},
-		"date by their clock": {in(theirs, 90*time.Second), date, 90 * time.Second},
-		"date by our clock":   {in(ours, 90*time.Second), nil, 90 * time.Second},
-		"missing":             {nil, date, 10 * time.Second},
-		"empty":               {[]string{""}, date, 10 * time.Second},
-		"garbage":             {[]string{"soon"}, date, 10 * time.Second},
-		"fraction":            {[]string{"30.5"}, date, 30*time.Second + 500*time.Millisecond},
-		"negative":            {[]string{"-3"}, date, 10 * time.Second},
-		"negative fraction":   {[]string{"-0.5"}, date, 10 * time.Second},
-		"less than any time":  {[]string{"1e-300"}, date, 10 * time.Second},
-		"no number":           {[]string{"NaN"}, date, 10 * time.Second},
-		"more than any":       {[]string{"1e999"}, date, time.Hour},
-		"zero":                {[]string{"0"}, date, 10 * time.Second},
-		"past date":           {in(theirs, -time.Minute), date, 10 * time.Second},
-		"exactly an hour":     {[]string{"3600"}, date, time.Hour},
-		"over an hour":        {[]string{"3601"}, date, time.Hour},
-		"date over an hour":   {in(theirs, 48*time.Hour), date, time.Hour},
-		"for ever":            {[]string{"99999999999999999999999"}, date, time.Hour},
-		"nearly for ever":     {[]string{"9223372036854775807"}, date, time.Hour},
+		"seconds":                 {[]string{"37"}, date, 37 * time.Second},
+		"seconds with blanks":     {[]string{" 37 "}, nil, 37 * time.Second},
+		"date by the API's clock": {in(remote, 90*time.Second), date, 90 * time.Second},
+		"date by the local clock": {in(local, 90*time.Second), nil, 90 * time.Second},
+		"missing":                 {nil, date, 10 * time.Second},
+		"empty":                   {[]string{""}, date, 10 * time.Second},
+		"garbage":                 {[]string{"soon"}, date, 10 * time.Second},
+		"fraction":                {[]string{"30.5"}, date, 30*time.Second + 500*time.Millisecond},
+		"negative":                {[]string{"-3"}, date, 10 * time.Second},
+		"negative fraction":       {[]string{"-0.5"}, date, 10 * time.Second},
+		"less than any time":      {[]string{"1e-300"}, date, 10 * time.Second},
+		"no number":               {[]string{"NaN"}, date, 10 * time.Second},
+		"more than any":           {[]string{"1e999"}, date, time.Hour},
+		"zero":                    {[]string{"0"}, date, 10 * time.Second},
+		"past date":               {in(remote, -time.Minute), date, 10 * time.Second},
+		"exactly an hour":         {[]string{"3600"}, date, time.Hour},
+		"over an hour":            {[]string{"3601"}, date, time.Hour},
+		"date over an hour":       {in(remote, 48*time.Hour), date, time.Hour},
+		"for ever":                {[]string{"99999999999999999999999"}, date, time.Hour},
+		"nearly for ever":         {[]string{"9223372036854775807"}, date, time.Hour},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			client, budget, err := refused(t, http.Header{"Retry-After": c.after, "Date": c.date})
@@ -505,10 +505,10 @@ func TestTheResetOfAWindowIsTakenByTheClockThatNamesIt(t *testing.T) {
 	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			a, budget := unlimited(0), generous()
-			theirs := time.Now().Add(ahead)
+			remote := time.Now().Add(ahead)
 			a.Inject(simulator.Fault{Header: http.Header{
 				"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {"3"},
-				"X-Ratelimit-Reset": {strconv.FormatInt(theirs.Add(time.Minute).Unix(), 10)}, "Date": {theirs.UTC().Format(http.TimeFormat)},
+				"X-Ratelimit-Reset": {strconv.FormatInt(remote.Add(time.Minute).Unix(), 10)}, "Date": {remote.UTC().Format(http.TimeFormat)},
 			}})
 			if _, err := list(t, connect(t, apiclient.Config{Transport: inside(a), Budget: budget})); err != nil {
 				t.Fatal(err)

@@ -146,7 +146,7 @@ func TestAsManyConnectionsAreKeptAsRequestsRunAtOnce(t *testing.T) {
 	}
 }
 
-// watched counts the bodies that were handed out and not closed.
+// watched counts the response bodies that are not closed.
 type watched struct {
 	http.RoundTripper
 	open *int
@@ -248,7 +248,7 @@ func TestTheAllowanceOfAnElementHoldsForWhatIsUnpacked(t *testing.T) {
 	}
 }
 
-// serve stands a handler up on a socket, not started yet, and counts the connections to it.
+// serve returns a server that is not started yet, and counts the connections to it.
 func serve(t *testing.T, h http.Handler, opened *atomic.Int64) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
@@ -634,7 +634,7 @@ func (p *passage) copy(to, from net.Conn) {
 	}
 }
 
-// darken lets nothing pass through the connections there are, and returns them.
+// darken blocks all existing connections, and returns them.
 func (f *forwarder) darken() []*passage {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -683,7 +683,7 @@ func TestAnHTTP2ConnectionThatGoesDarkIsDroppedWithinSeconds(t *testing.T) {
 		t.Fatal(err, protocol.Load())
 	}
 
-	// Idle: it is closed by itself.
+	// Idle: it is closed without a request.
 	for _, p := range f.darken() {
 		select {
 		case <-p.closed:
@@ -695,7 +695,7 @@ func TestAnHTTP2ConnectionThatGoesDarkIsDroppedWithinSeconds(t *testing.T) {
 		t.Errorf("idle: %v after %d failures", err, failures.Load())
 	}
 
-	// Busy: the requests that went into it are sent anew.
+	// Busy: the requests sent on it are retried.
 	f.darken()
 	var busy sync.WaitGroup
 	for range 3 {
@@ -754,8 +754,8 @@ func TestOneReadFailsAtMostOfConnectionsThatGoDarkForLongerThanARequestMayTake(t
 	}
 }
 
-// refusing is an HTTP/2 server that refuses every request, which net/http takes
-// for a reason to send it again. It counts them.
+// refusing is an HTTP/2 server that refuses every request, which makes net/http
+// retry them. It counts the requests.
 func refusing(t *testing.T, requests *atomic.Int64) *httptest.Server {
 	t.Helper()
 	const data, headers, settings = 0x0, 0x1, 0x4

@@ -34,7 +34,7 @@ func saying(body string) *simulator.Account {
 // inside reaches an account without a socket.
 func inside(a *simulator.Account) http.RoundTripper { return a.Client().Transport }
 
-// connect makes a client; whatever the configuration leaves open is sound.
+// connect makes a client, with working defaults for settings that are not given.
 func connect(t *testing.T, cfg apiclient.Config) *apiclient.Client {
 	t.Helper()
 	if cfg.URL == nil {
@@ -59,7 +59,7 @@ func connect(t *testing.T, cfg apiclient.Config) *apiclient.Client {
 	return c
 }
 
-// of makes a client of an account, with nothing special about it.
+// of makes a client of an account with the default settings.
 func of(t *testing.T, a *simulator.Account) *apiclient.Client {
 	t.Helper()
 	return connect(t, apiclient.Config{Transport: inside(a)})
@@ -69,7 +69,7 @@ func generous() *apiclient.Budget {
 	return apiclient.NewBudget(apiclient.Limits{PerMinute: 1_000_000, PerHour: 1_000_000})
 }
 
-// paid is the right to send one request.
+// paid takes a permit for one request.
 func paid(t *testing.T, c *apiclient.Client) *apiclient.Permit {
 	t.Helper()
 	p, err := c.Take()
@@ -144,5 +144,5 @@ func exactly(body string) stream {
 	return stream{body: func() io.Reader { return strings.NewReader(body) }}
 }
 
-// asIs compares batches by what can be seen of them.
+// asIs compares batches by their exported fields.
 var asIs = cmpopts.IgnoreUnexported(apiclient.Batch{})

@@ -12,7 +12,7 @@ import (
 	"magpipe_exporter/apiclient"
 )
 
-// typed fails unless an error is one of those that a whole answer of status 200 can cause.
+// typed fails unless an error is one that a complete answer with status 200 can cause.
 func typed(t *testing.T, err error) {
 	t.Helper()
 	var decode *apiclient.DecodeError
@@ -21,7 +21,7 @@ func typed(t *testing.T, err error) {
 	}
 }
 
-// sound fails unless a batch is what its type promises.
+// sound fails unless a batch satisfies the documentation of its type.
 func sound(t *testing.T, b apiclient.Batch) {
 	t.Helper()
 	for _, s := range []string{b.ID, b.Name, b.ParentID, b.Recurrence} {
@@ -117,7 +117,7 @@ func FuzzGet(f *testing.F) {
 	})
 }
 
-// quoted is a text as JSON; it differs from the text where that is no UTF-8.
+// quoted returns a text as JSON, and as it is read back: with U+FFFD for invalid UTF-8.
 func quoted(t *testing.T, text string) (wire, read string) {
 	t.Helper()
 	raw, err := json.Marshal(text)

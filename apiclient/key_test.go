@@ -266,7 +266,7 @@ func TestAKeyFileThatOthersMayUseIsWarnedOfOncePerChange(t *testing.T) {
 }
 
 func TestALinkIsFollowedWhereItsTargetIsReplaced(t *testing.T) {
-	// As Kubernetes does it: key -> now/key, now -> a directory that is another one after each change.
+	// As in Kubernetes: key -> now/key, and now -> a directory that is replaced at each change.
 	dir := t.TempDir()
 	turn := func(name, content string) {
 		t.Helper()

@@ -18,7 +18,7 @@ const (
 	bounded    = 8 << 20 // allocated in all, which is more than was ever held at once
 )
 
-// endless repeats a text for ever.
+// endless repeats a text forever.
 func endless(text string) io.Reader { return &repeater{text: text} }
 
 type repeater struct {
@@ -46,7 +46,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// names goes on listing members, no two of the same name.
+// names is an endless list of members with different names.
 type names struct {
 	next int
 	rest []byte

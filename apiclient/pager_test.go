@@ -45,7 +45,7 @@ func finish(t *testing.T, c *apiclient.Client, w *apiclient.Walk, between func(p
 	return ids
 }
 
-// cost is the number of requests that a whole walk takes.
+// cost returns the number of requests that a complete walk takes.
 func cost(t *testing.T, a *simulator.Account, c *apiclient.Client, p *apiclient.Pager) int {
 	t.Helper()
 	before, w := len(a.Requests()), p.Walk()
@@ -56,7 +56,7 @@ func cost(t *testing.T, a *simulator.Account, c *apiclient.Client, p *apiclient.
 	return len(a.Requests()) - before
 }
 
-// sized makes a client that asks for pages of as many rows.
+// sized makes a client that requests pages of this many rows.
 func sized(t *testing.T, a *simulator.Account, size int) *apiclient.Client {
 	t.Helper()
 	return connect(t, apiclient.Config{Transport: inside(a), PageSize: size})
@@ -320,7 +320,7 @@ func TestThePagesOfAnotherListingProveNothing(t *testing.T) {
 	}
 }
 
-// The filtered listing alone keeps none: batches join it behind its last one.
+// Only the filtered listing does not remember its end, because batches can join it after its last row.
 func TestEveryListingKeepsItsProof(t *testing.T) {
 	a := unlimited(2)
 	c := sized(t, a, 2)

@@ -73,7 +73,7 @@ func TestAnOpenWindowClosesWhenDiallingStopsBeingAllowed(t *testing.T) {
 		start, end int // minutes of the day
 		days       apiclient.Days
 		zone       string
-		now, want  string // want is empty where it does not close
+		now, want  string // want is empty if it does not close
 	}{
 		{"after the end minute", 540, 1020, weekdays, "UTC", "2026-11-23 09:01:30", "2026-11-23 17:01:00"},
 		{"in the last second it is about to", 540, 1020, weekdays, "UTC", "2026-11-23 17:00:59", "2026-11-23 17:01:00"},
@@ -175,8 +175,8 @@ func TestAWindowTellsSinceWhenItIsOpenAndWhenItOpensNext(t *testing.T) {
 	}
 }
 
-// timeline is what Open says of every minute of eight weeks. The middle two have
-// a change of the clock in their midst, if the zone has any.
+// timeline holds the result of Open for every minute of eight weeks. In zones with
+// clock changes, one occurs in the middle of that time.
 type timeline struct {
 	window apiclient.Window
 	begin  time.Time
@@ -264,7 +264,7 @@ func (want expected) hold(t *testing.T, w apiclient.Window, now time.Time) {
 
 func zones(t *testing.T) (all []*time.Location) {
 	t.Helper()
-	// Their clocks are changed by an hour in the night, at midnight, by half an hour, and never.
+	// Clock changes by an hour at night, at midnight, by half an hour, and none.
 	for _, name := range []string{"Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "UTC"} {
 		zone, err := time.LoadLocation(name)
 		if err != nil {
@@ -400,7 +400,7 @@ func TestADayIsInItsSet(t *testing.T) {
 	}
 }
 
-// opens says what the service does: it compares clock text with clock text.
+// opens compares clock times as text, as the service does.
 func opens(w apiclient.Window, clock string, day time.Weekday) bool {
 	text := func(minute int) string { return fmt.Sprintf("%02d:%02d", minute/60, minute%60) }
 	return w.Days.Has(day) && (w.Start < 0 || clock > text(w.Start)) && (w.End < 0 || clock <= text(w.End))
@@ -409,7 +409,7 @@ func opens(w apiclient.Window, clock string, day time.Weekday) bool {
 func FuzzWindow(f *testing.F) {
 	f.Add(int16(540), int16(1020), uint8(0b0111110), int64(1795336260), int32(0))
 	f.Fuzz(func(t *testing.T, start, end int16, days uint8, at int64, offset int32) {
-		w := apiclient.Window{ // whatever the decoder can make
+		w := apiclient.Window{ // any window that the decoder can return
 			Start: max(-1, int(start)%1441), End: max(-1, int(end)%1441), Days: apiclient.Days(days) & apiclient.EveryDay,
 		}
 		now := time.Unix(at%(1<<36), 0).In(time.FixedZone("", int(offset)%(14*3600)))

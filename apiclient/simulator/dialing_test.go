@@ -292,7 +292,7 @@ func TestTheDialerLeavesABatchThatHasNothingToDial(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := simulator.New(simulator.Options{DialBatches: 1, DialTurn: 240 * time.Hour})
 				c := brisk(4000)
-				c.WindowEnd, c.CallLength = "00:59:00", time.Millisecond // no end of a call tells that the window has closed
+				c.WindowEnd, c.CallLength = "00:59:00", time.Millisecond // no call ends when the window closes, so nothing else would reveal it
 				first := a.Add(c)
 				start := time.Now()
 				second := a.Add(brisk(1000))

@@ -351,7 +351,7 @@ func TestRecordsAreFiltered(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		all := byID(t, a)
 		var from, to time.Time
-		for _, x := range all { // two that were really created then, for both ends are inclusive
+		for _, x := range all { // two records created exactly then, because both ends are inclusive
 			if from.IsZero() || x.CreatedAt.Before(from) && x.CreatedAt.After(time.Now().Add(-8*time.Minute)) {
 				from = x.CreatedAt
 			}
