@@ -11,10 +11,10 @@ import (
 	"magpipe_exporter/apiclient/simulator"
 )
 
-// Far below the limits under deploy/, whatever the machine.
+// Far below the limits in deploy/ on any machine.
 const residentMegabytes = 96
 
-// footprint is what docs/scaling.md says of the series of an account.
+// footprint is the number of series of an account according to docs/scaling.md.
 type footprint struct {
 	account, batch int         // of a batch: running, with calls that ended and calls under way
 	series, whole  map[int]int // by running batches; whole is with those of Go and the process

@@ -63,7 +63,7 @@ func TestHealthcheckFindsTheExporterOnAnyAddressAndAsksEach(t *testing.T) {
 	t.Parallel()
 	listen, wanted := []string{"--demo", "--web.listen-address=:0"}, 2
 	if six, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "[::1]:0"); err != nil {
-		t.Logf("without IPv6, which this machine lacks: %v", err)
+		t.Logf("without IPv6, which this machine does not have: %v", err)
 	} else if listen, wanted = append(listen, "--web.listen-address=[::1]:0"), 3; six.Close() != nil {
 		t.Fatal("the listener cannot be closed")
 	}

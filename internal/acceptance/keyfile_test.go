@@ -39,7 +39,7 @@ func TestTheKeyFileBeatsTheEnvironmentAndIsReadAgainWhileItRuns(t *testing.T) {
 	}
 	p, last := keyed(t, []string{env, "MAGPIPE_API_KEY_FILE=" + path})
 	if got := last(); got != key(1) {
-		t.Errorf("with a file beside the environment the key is %q", got)
+		t.Errorf("with both a file and the variable, the key is %q", got)
 	}
 	if err := os.WriteFile(path, []byte(key(2)), 0o600); err != nil {
 		t.Fatal(err)

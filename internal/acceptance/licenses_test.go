@@ -32,8 +32,8 @@ func releasedFor(t *testing.T) []string {
 	return config.Builds[0].Systems
 }
 
-// spdx recognizes permissive licenses by a part of their text. Somebody has to
-// look at any other before it is linked.
+// spdx recognizes permissive licenses by a part of their text. Any other license
+// has to be reviewed before its code is linked.
 func spdx(text string) string {
 	words := strings.Join(strings.Fields(text), " ")
 	has := func(part string) bool { return strings.Contains(words, part) }
@@ -57,7 +57,7 @@ type linked struct {
 }
 
 // linkedModules looks from each linked package up to the root of its module: code that was copied from elsewhere has its
-// license beside it.
+// license next to it.
 func linkedModules(t *testing.T, systems []string) map[string]linked {
 	t.Helper()
 	goRoot := strings.TrimSpace(goFor(t, systems[0], "env", "GOROOT"))

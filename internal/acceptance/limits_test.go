@@ -113,7 +113,7 @@ func TestBrowsersAreToldToRunAndToFrameNothing(t *testing.T) {
 			}
 		}
 	}
-	// What the policy does not allow, the page must not need.
+	// The page must not need anything that the policy forbids.
 	landing := get(t, p.url+"/").body
 	if !strings.Contains(landing, "<style>") {
 		t.Error("the landing page has no style inside")

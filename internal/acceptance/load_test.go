@@ -131,7 +131,7 @@ func figuresOf(t *testing.T, p exporter) figures {
 	samples := samplesOf(get(t, p.url+"/metrics").body)
 	f := figures{samples["go_goroutines"], samples["go_memstats_heap_inuse_bytes"], samples["process_resident_memory_bytes"]}
 	if f.goroutines == 0 || f.heap == 0 {
-		t.Errorf("the page lacks what the process needs: %s", fmt.Sprint(f))
+		t.Errorf("the page has no process metrics: %s", fmt.Sprint(f))
 	}
 	return f
 }

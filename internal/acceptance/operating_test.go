@@ -78,12 +78,12 @@ func TestTheExportersOwnMetricsCanBeLeftOut(t *testing.T) {
 			}
 		}
 		if !strings.Contains(page, "\nmagpipe_exporter_build_info{") || !strings.Contains(page, "\nmagpipe_up 1") {
-			t.Errorf("%s lacks metrics of the account", name)
+			t.Errorf("%s has no metrics of the account", name)
 		}
 	}
 }
 
-// In OpenMetrics a counter is called what is before its _total.
+// In OpenMetrics, the name of a counter's family has no _total.
 func TestNoTwoFamiliesOfAnOpenMetricsPageHaveOneName(t *testing.T) {
 	t.Parallel()
 	page := get(t, start(t, nil, "--demo").url+"/metrics", "Accept: application/openmetrics-text; version=1.0.0").body
@@ -95,7 +95,7 @@ func TestNoTwoFamiliesOfAnOpenMetricsPageHaveOneName(t *testing.T) {
 		seen[m[1]] = true
 	}
 	if !seen["go_memstats_alloc_bytes"] || !seen["go_memstats_heap_alloc_bytes"] {
-		t.Error("the page lacks the allocations")
+		t.Error("the page has no metric of allocations")
 	}
 }
 

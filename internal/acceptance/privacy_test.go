@@ -57,7 +57,7 @@ func TestTheKeyAndWhatTheAPISaysAreInNothingThatTheProcessShows(t *testing.T) {
 			}
 			for _, part := range []string{"goroutine 1 ", "reason=server_error", "magpipe_up 0"} {
 				if !strings.Contains(shown.String(), part) {
-					t.Errorf("what should be shown lacks %q", part)
+					t.Errorf("the output should show %q", part)
 				}
 			}
 		})
@@ -85,7 +85,7 @@ func TestAKeyInTheWrongPlaceIsNotRepeated(t *testing.T) {
 	inJSON := execute(t, []string{"MAGPIPE_API_KEY=x"}, host, "--log.format=json", "--once")
 	for _, row := range []struct{ log, line string }{{p.Log(), "msg=Starting"}, {p.Log(), "request failed"}, {inJSON.err, "request failed"}} {
 		if !strings.Contains(row.log, row.line) || !strings.Contains(row.log, "mgp_<hidden>") || strings.Contains(row.log, madeUpKey[8:]) {
-			t.Errorf("the log lacks %q, or the key is not hidden:\n%s", row.line, row.log)
+			t.Errorf("the log does not have %q, or the key is not hidden:\n%s", row.line, row.log)
 		}
 	}
 }

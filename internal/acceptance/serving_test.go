@@ -24,7 +24,7 @@ func TestEachEndpointAnswersInTheFormThatIsAskedFor(t *testing.T) {
 	open := get(t, p.url+"/metrics", "Accept: application/openmetrics-text; version=1.0.0")
 	want(t, open, http.StatusOK, "application/openmetrics-text; version=1.0.0", "\nmagpipe_calls_started_total ")
 	if !strings.HasSuffix(open.body, "# EOF\n") {
-		t.Error("the OpenMetrics page lacks its end")
+		t.Error("the OpenMetrics page has no # EOF")
 	}
 	zipped := get(t, p.url+"/metrics", "Accept-Encoding: gzip")
 	if encoding := zipped.header.Get("Content-Encoding"); encoding != "gzip" {
@@ -49,7 +49,7 @@ func TestEachEndpointAnswersInTheFormThatIsAskedFor(t *testing.T) {
 		}
 	}
 	if !native {
-		t.Error("the protobuf page lacks the classic or the native buckets of magpipe_call_duration_seconds")
+		t.Error("the protobuf page has no classic or no native buckets of magpipe_call_duration_seconds")
 	}
 
 	landing := get(t, p.url+"/")

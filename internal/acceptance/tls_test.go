@@ -80,7 +80,7 @@ func (a *issuer) client(t *testing.T, shown *issuer) *http.Client {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Whatever the server asks for, or a certificate that it will not accept is not even shown.
+		// The certificate is sent whatever the server requests; by default, one that it does not accept is not even sent.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
@@ -88,7 +88,7 @@ func (a *issuer) client(t *testing.T, shown *issuer) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}
 }
 
-// files writes files beside each other.
+// files writes files into one directory.
 func files(t *testing.T, contents map[string][]byte) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

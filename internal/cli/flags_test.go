@@ -46,7 +46,7 @@ func TestDurationsHaveTheFormOfGoOrOfPrometheus(t *testing.T) {
 	}
 }
 
-// The variables are MAGPIPE_ and the flag's name in capitals, for the flags that say what is read and how.
+// Variables are named MAGPIPE_ followed by the flag's name in capitals. Only flags about what is read and how have one.
 func TestWhichFlagsReadAnEnvironmentVariable(t *testing.T) {
 	app := kingpin.New("", "")
 	cli.AddFlags(app)

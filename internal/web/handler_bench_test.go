@@ -15,7 +15,8 @@ import (
 )
 
 // BenchmarkPage answers a scrape of 200 tracked batches as Prometheus asks for
-// it, compressed, beside the same batches compressed by promhttp, and not at all.
+// it, compressed. It is compared with the same page compressed by promhttp, and
+// uncompressed.
 func BenchmarkPage(b *testing.B) {
 	a := simulator.New(simulator.Options{Seed: 1, PerMinute: -1, PerHour: -1})
 	for range 200 {

@@ -195,7 +195,7 @@ func TestAClientThatDoesNotTakeItsPageHoldsUpNobodyElse(t *testing.T) {
 	})
 }
 
-// secured makes a certificate that nobody has to trust.
+// secured makes a self-signed certificate.
 func secured(t *testing.T) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -249,7 +249,7 @@ func TestAScrapeThatWaitsLongIsAnsweredInFull(t *testing.T) {
 	}
 }
 
-// stalling reads until it is told to stall, and then only at the end of the test.
+// stalling reads until stall is requested, and then again at the end of the test.
 type stalling struct {
 	net.Conn
 	stall   *atomic.Bool
