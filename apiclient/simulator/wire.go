@@ -137,7 +137,7 @@ func appendText(out []byte, s string) []byte {
 // omission is the type of Omit only, so that no JSON value equals it.
 type omission string
 
-// Omit leaves a key out of answers, as the value of Set or SetRecipientKey.
+// Omit as the value of Set or SetRecipientKey leaves a key out of answers.
 const Omit omission = "omit"
 
 // overrides are JSON values that replace the true values in answers; nil leaves the key out.
