@@ -33,7 +33,7 @@ func TestEachFaultOfEachActionIsSurvived(t *testing.T) {
 			}
 		})
 	}
-	if want := 29 * 3 * 2; cells != want { // as docs/reliability.md says
+	if want := 37 * 3 * 2; cells != want { // as docs/reliability.md says
 		t.Errorf("%d cells, want %d", cells, want)
 	}
 }

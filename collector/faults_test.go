@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"magpipe_exporter/apiclient"
 	"magpipe_exporter/apiclient/simulator"
 	"magpipe_exporter/collector"
 )
@@ -67,6 +69,27 @@ func everyFault(dialErrors map[string]error) []fault {
 		{name: "403 with HTML", reason: "client_error", answer: answerHTML(403, "<html>Blocked</html>")},
 		{name: "a 200 that reports an error", reason: "malformed",
 			answer: answerJSON(200, `{"batch":{"total_recipients":0},"recipients":[],"batches":[],"runs":[],"error":"no"}`)},
+		{name: "a body that is not the gzip that it announces", reason: "malformed", answer: announceGzip(`{"batch":{},"recipients":[],"batches":[],"runs":[]}`)},
+		{name: "gzip that breaks off", reason: "network", answer: announceGzip(string(gzipBomb()[:100]))},
+		{name: "429 with Retry-After in fractions of seconds", reason: "rate_limited", pause: 90*time.Second + 500*time.Millisecond,
+			answer: retryAfter(429, func() string { return "90.5" })},
+		{name: "429 with Retry-After whose body never ends", reason: "rate_limited", pause: 90 * time.Second, timesOut: true, answer: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "90")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}},
+		{name: "204", reason: "malformed", answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }},
+		{name: "206", reason: "malformed", answer: answerJSON(206, `{"batch":{},"recipients":[],"batches":[],"runs":[]}`)},
+		{name: "a proxy that refuses", reason: "network", err: dialErrors["proxy"]},
+		{name: "plain HTTP on the port of an https URL", reason: "network", err: dialErrors["no TLS"]},
+	}
+}
+
+func announceGzip(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = io.WriteString(w, body)
 	}
 }
 
@@ -190,10 +213,22 @@ func realErrors(t *testing.T) map[string]error {
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", names.LocalAddr().String())
 	}}
+	refusing := httptest.NewServer(answerJSON(http.StatusProxyAuthRequired, "{}"))
+	defer refusing.Close()
+	proxy, err := url.Parse(refusing.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
 	found := map[string]error{}
-	for name, url := range map[string]string{"refused": plain.URL, "TLS": secure.URL, "DNS": "http://magpipe.invalid."} {
+	for name, endpoint := range map[string]string{"refused": plain.URL, "TLS": secure.URL, "DNS": "http://magpipe.invalid.", "no TLS": strings.Replace(refusing.URL, "http:", "https:", 1), "proxy": "https://magpipe.invalid."} {
 		transport := &http.Transport{DialContext: (&net.Dialer{Resolver: resolver}).DialContext}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("{}"))
+		if name == "proxy" {
+			transport.Proxy = http.ProxyURL(proxy)
+			transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+				return &apiclient.ProxyError{StatusCode: resp.StatusCode}
+			}
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// patience is how long a line may take to be written.
-const patience = time.Second
+// writeTimeout is how long a line may take to be written.
+const writeTimeout = time.Second
 
 // output writes one line after the other. If nobody reads them, for instance
 // because a container's log driver has stalled, a pipe soon fills up, and everything
-// that logs would wait, scrapes included. So a line is waited for until patience
+// that logs would wait, scrapes included. So a line is waited for until writeTimeout
 // ends, and lines that come before it is written are lost.
 type output struct {
 	next io.Writer
@@ -39,7 +39,7 @@ func (o *output) Write(line []byte) (int, error) {
 	select {
 	case <-written:
 		return len(line), err
-	case <-time.After(patience):
+	case <-time.After(writeTimeout):
 		o.written = written
 		return len(line), nil
 	}
