@@ -34,7 +34,7 @@ type Count struct {
 
 // Recipient is one recipient of a batch, without name and phone number.
 type Recipient struct {
-	Key                      uint64 // hash of the id, comparable within one Client; 0: the row has no id
+	Key                      uint64 // hash of the id (XXH64), the same in every process; 0: the row has no id
 	Status                   RecipientStatus
 	AttemptedAt, CompletedAt time.Time // zero: null or not a valid time
 	Odd                      []Odd     // nil if every value made sense

@@ -13,7 +13,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"hash/maphash"
 	"net/http"
 	"net/url"
 	"sync"
@@ -60,8 +59,7 @@ type Exchange struct {
 
 // Client reads one account. It is safe for concurrent use.
 type Client struct {
-	cfg  Config
-	seed maphash.Seed // tells values apart without keeping them
+	cfg Config
 
 	mu        sync.Mutex
 	renewedAt time.Time // when the idle connections were closed for their age
@@ -81,7 +79,7 @@ func New(cfg Config) *Client {
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport(cfg.Concurrency, defaultNetwork())
 	}
-	return &Client{cfg: cfg, seed: maphash.MakeSeed()}
+	return &Client{cfg: cfg}
 }
 
 // Close closes the idle connections.
@@ -195,7 +193,7 @@ func (c *Client) send(ctx context.Context, q question, decode func(*document) er
 	if resp.StatusCode != http.StatusOK {
 		return used.timedOut(resp.StatusCode), readStatusError(resp, pause)
 	}
-	doc := newDocument(resp.Body, c.seed)
+	doc := newDocument(resp.Body)
 	if err := decode(doc); err != nil {
 		return false, doc.cause(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"errors"
-	"hash/maphash"
 	"io"
 	"math"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -23,14 +23,13 @@ import (
 type document struct {
 	dec          *jsontext.Decoder
 	in           *allowance
-	seed         maphash.Seed
 	buf          []byte // the last unquoted string; overwritten by the next one
 	reportsError bool   // it has an error at the top level
 }
 
 const byteOrderMark = "\ufeff"
 
-func newDocument(body io.Reader, seed maphash.Seed) *document {
+func newDocument(body io.Reader) *document {
 	in := newAllowance(body)
 	head := make([]byte, len(byteOrderMark))
 	n, _ := io.ReadFull(in, head) // in returns the same error to the decoder again
@@ -39,7 +38,7 @@ func newDocument(body io.Reader, seed maphash.Seed) *document {
 	}
 	whole := io.MultiReader(bytes.NewReader(head[:n]), in)
 	lenient := jsontext.NewDecoder(whole, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	return &document{dec: lenient, in: in, seed: seed}
+	return &document{dec: lenient, in: in}
 }
 
 // end returns an error if anything but white space is left.
@@ -278,6 +277,6 @@ var postgresLayouts = [...]string{
 // odd appends an Odd for a value, unless there are mostOdd already.
 func (d *document) odd(to *[]Odd, field Field, raw []byte) {
 	if len(*to) < mostOdd {
-		*to = append(*to, Odd{Field: field, Hash: maphash.Bytes(d.seed, raw)})
+		*to = append(*to, Odd{Field: field, Hash: xxhash.Sum64(raw)})
 	}
 }

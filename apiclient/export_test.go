@@ -1,7 +1,6 @@
 package apiclient
 
 import (
-	"hash/maphash"
 	"io"
 	"net/http"
 	"net/url"
@@ -10,7 +9,7 @@ import (
 
 // DecodeGet decodes the body of an answer as Get does.
 func DecodeGet(body io.Reader, id string, each func(Recipient)) error {
-	doc := newDocument(body, maphash.MakeSeed())
+	doc := newDocument(body)
 	if _, err := doc.get(id, each); err != nil {
 		return doc.cause(err)
 	}
@@ -19,7 +18,7 @@ func DecodeGet(body io.Reader, id string, each func(Recipient)) error {
 
 // DecodePage decodes the body of an answer to list as a walk does.
 func DecodePage(body io.Reader) error {
-	doc := newDocument(body, maphash.MakeSeed())
+	doc := newDocument(body)
 	if _, err := doc.page(question{Action: ActionList, Limit: 500}); err != nil {
 		return doc.cause(err)
 	}

@@ -2,10 +2,11 @@ package collector
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
-	"hash/maphash"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"magpipe_exporter/apiclient"
@@ -18,8 +19,7 @@ type counters struct {
 	counters   map[string]*prometheus.CounterVec // by name, as in the catalogue
 	histograms map[string]*prometheus.HistogramVec
 
-	seed maphash.Seed
-	odd  map[uint64]struct{} // hashes of the odd values counted so far
+	odd map[uint32]struct{} // hashes of the odd values counted so far
 }
 
 // newCounters makes every counter and histogram of the catalogue, with the series
@@ -27,7 +27,7 @@ type counters struct {
 func newCounters(catalogue *catalogue) *counters {
 	c := &counters{
 		registry: prometheus.NewRegistry(), counters: map[string]*prometheus.CounterVec{}, histograms: map[string]*prometheus.HistogramVec{},
-		seed: maphash.MakeSeed(), odd: map[uint64]struct{}{},
+		odd: map[uint32]struct{}{},
 	}
 	for i := range catalogue.metrics {
 		switch m := &catalogue.metrics[i]; m.kind {
@@ -96,12 +96,26 @@ func (c *counters) countCalls(events callEvents) {
 
 // countOdd counts an odd value, unless it was counted before.
 func (c *counters) countOdd(o oddValue) {
-	hash := maphash.Comparable(c.seed, o)
+	hash := o.hash32()
 	if _, known := c.odd[hash]; known || len(c.odd) >= maxOddValues {
 		return
 	}
 	c.odd[hash] = struct{}{}
 	c.add(1, "magpipe_exporter_unknown_values_total", string(o.field))
+}
+
+// hash32 is short so that it does not tell the value, which may be anything, a
+// phone number for instance.
+func (o oddValue) hash32() uint32 {
+	return uint32(hashOf(xxhash.Sum64String(string(o.field)), xxhash.Sum64String(o.batch), o.recipient, o.hash))
+}
+
+func hashOf(numbers ...uint64) uint64 {
+	var raw []byte
+	for _, n := range numbers {
+		raw = binary.LittleEndian.AppendUint64(raw, n)
+	}
+	return xxhash.Sum64(raw)
 }
 
 // maxOddValues bounds the memory used if a server sends nothing but odd values.

@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"hash/maphash"
 	"math"
 	"slices"
 	"time"
@@ -55,7 +54,6 @@ type oddValue struct {
 // recipientReader collects the recipients of one get as they arrive.
 type recipientReader struct {
 	batch string
-	seed  maphash.Seed
 	stats recipientStats
 	rows  int64
 	calls []call
@@ -105,7 +103,7 @@ func (r *recipientReader) finish(row *apiclient.Batch, sent time.Time) *recipien
 		switch {
 		case !c.status.Outcome():
 		case c.impossible():
-			hash := maphash.Comparable(r.seed, [2]int64{c.attempted, c.completed})
+			hash := hashOf(uint64(c.attempted), uint64(c.completed))
 			r.addOdd(oddValue{field: apiclient.FieldDuration, batch: r.batch, recipient: c.recipient, hash: hash})
 		case c.duration() >= 0:
 			durations = append(durations, c.duration())

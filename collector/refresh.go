@@ -223,7 +223,7 @@ func (r *refresh) prepare(req request, now time.Time) func(context.Context, *api
 	if req.action == apiclient.ActionGet {
 		r.c.store.batches[req.id].askedAt = now
 		return func(ctx context.Context, permit *apiclient.Permit) func() {
-			reader := &recipientReader{batch: req.id, seed: r.c.counters.seed}
+			reader := &recipientReader{batch: req.id}
 			row, err := permit.Get(ctx, req.id, reader.add)
 			return func() { r.recordGet(reader, row, now, err) }
 		}
