@@ -35,9 +35,19 @@ type Count struct {
 // Recipient is one recipient of a batch, without name and phone number.
 type Recipient struct {
 	Key                      uint64 // hash of the id (XXH64), the same in every process; 0: the row has no id
+	Record                   uint64 // Key of the CallRecord of its latest call; 0: none
 	Status                   RecipientStatus
 	AttemptedAt, CompletedAt time.Time // zero: null or not a valid time
 	Odd                      []Odd     // nil if every value made sense
+}
+
+// CallRecord is one row of list-calls, without phone numbers, texts and status:
+// the duration alone tells whether somebody answered.
+type CallRecord struct {
+	Key       uint64    // hash of the id, like Recipient.Record; 0: the row has no id
+	CreatedAt time.Time // of the row, within a second of the dial; zero: null or not a valid time
+	Talk      Count     // talk time in seconds; 0 until the call has ended, and if nobody answered
+	Odd       []Odd     // nil if every value made sense
 }
 
 // Odd is a value outside its known set, or an impossible one. The value itself
@@ -224,7 +234,8 @@ func parseBatchStatus(raw []byte) BatchStatus {
 // any state that the API does not document.
 type RecipientStatus uint8
 
-// The documented states of a recipient.
+// The states of a recipient. RecipientCanceled is not documented; the service
+// writes it without a completed_at.
 const (
 	RecipientUnknown RecipientStatus = iota
 	RecipientPending
@@ -236,12 +247,13 @@ const (
 	RecipientFailed
 	RecipientBusy
 	RecipientNoAnswer
+	RecipientCanceled
 	RecipientSkipped
 )
 
 var recipientStatusNames = [...]string{
 	"unknown", "pending", "calling", "initiated", "ringing", "in_progress",
-	"completed", "failed", "busy", "no_answer", "skipped",
+	"completed", "failed", "busy", "no_answer", "canceled", "skipped",
 }
 
 // String returns the state's name, as the API documents it.
@@ -252,7 +264,7 @@ func (s RecipientStatus) Active() bool { return s >= RecipientCalling && s <= Re
 
 // Outcome reports whether the state says how a call ended. RecipientCompleted
 // includes calls answered by a voicemail.
-func (s RecipientStatus) Outcome() bool { return s >= RecipientCompleted && s <= RecipientNoAnswer }
+func (s RecipientStatus) Outcome() bool { return s >= RecipientCompleted && s <= RecipientCanceled }
 
 // RecipientStatuses lists every state, the unknown one last.
 func RecipientStatuses() []RecipientStatus {
@@ -260,7 +272,7 @@ func RecipientStatuses() []RecipientStatus {
 }
 
 // Outcomes lists the states that say how a call ended.
-func Outcomes() []RecipientStatus { return recipientStatuses(RecipientCompleted, RecipientNoAnswer) }
+func Outcomes() []RecipientStatus { return recipientStatuses(RecipientCompleted, RecipientCanceled) }
 
 func recipientStatuses(first, last RecipientStatus) []RecipientStatus {
 	var all []RecipientStatus
@@ -278,6 +290,8 @@ func parseRecipientStatus(raw []byte) RecipientStatus {
 		return RecipientNoAnswer
 	case "in-progress", "answered":
 		return RecipientInProgress
+	case "queued":
+		return RecipientInitiated
 	}
 	for s := RecipientPending; s <= RecipientSkipped; s++ {
 		if string(raw) == recipientStatusNames[s] {

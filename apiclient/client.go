@@ -1,4 +1,4 @@
-// Package apiclient reads campaigns from the Magpipe batch-calls API. It speaks
+// Package apiclient reads campaigns and call records from the Magpipe API. It speaks
 // HTTP and JSON, and logs nothing.
 //
 // Policy: every request is paid for with a Permit before it is sent, none
@@ -10,6 +10,7 @@ package apiclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,14 +29,17 @@ const (
 	ActionList     Action = "list"
 	ActionListRuns Action = "list_runs"
 	ActionGet      Action = "get"
+	// ActionListCalls reads call records. Its endpoint is another one and does not know the word.
+	ActionListCalls Action = "list_calls"
 )
 
 // Actions lists every action.
-func Actions() []Action { return []Action{ActionList, ActionListRuns, ActionGet} }
+func Actions() []Action { return []Action{ActionList, ActionListRuns, ActionGet, ActionListCalls} }
 
 // Config is what New needs. URL, Key and Budget are required.
 type Config struct {
-	URL         *url.URL          // the endpoint, as ParseURL accepts it
+	URL         *url.URL          // the endpoint of batch-calls, as ParseURL accepts it
+	RecordsURL  *url.URL          // the endpoint of call records; nil: list-calls beside URL
 	Key         *Key              // sent as a bearer token
 	Budget      *Budget           // pays for every request
 	Transport   http.RoundTripper // nil: the client's own pool of kept-alive connections
@@ -132,14 +136,45 @@ func (p *Permit) Get(ctx context.Context, id string, each func(Recipient)) (batc
 	return batch, nil
 }
 
+// CallPage is one page of call records, newest first.
+type CallPage struct {
+	Records []CallRecord
+	Total   Count // records in the span that was asked for; the page may hold fewer
+}
+
+// callsPerPage is the most that list-calls takes as its limit, according to its documentation.
+const callsPerPage = 100
+
+// Calls reads the newest records of the outbound calls that were created from
+// one time to another, both inclusive, at most 100. If to is zero, the span has no
+// end. The errors are those of Get.
+func (p *Permit) Calls(ctx context.Context, from, to time.Time) (page CallPage, err error) {
+	from = from.UTC()
+	q := question{Action: ActionListCalls, Limit: callsPerPage, Direction: "outbound", From: &from}
+	if !to.IsZero() {
+		to = to.UTC()
+		q.To = &to
+	}
+	err = p.exchange(ctx, q, func(doc *document) (err error) {
+		page, err = doc.calls(q.Limit)
+		return err
+	})
+	return page, err
+}
+
 // question is the body of one request. The API takes limit and offset as integers only.
 type question struct {
-	Action   Action `json:"action"`
+	Action   Action `json:"action,omitempty"`
 	Status   string `json:"status,omitempty"`
 	BatchID  string `json:"batch_id,omitempty"`
 	ParentID string `json:"parent_batch_id,omitempty"`
 	Limit    int    `json:"limit,omitempty"`
 	Offset   int    `json:"offset,omitempty"`
+
+	// Of list-calls only.
+	Direction string     `json:"direction,omitempty"`
+	From      *time.Time `json:"from_date,omitempty"`
+	To        *time.Time `json:"to_date,omitempty"`
 }
 
 // exchange asks one question and hands the answer to decode. If the connection
@@ -201,11 +236,15 @@ func (c *Client) send(ctx context.Context, q question, decode func(*document) er
 }
 
 func (c *Client) request(ctx context.Context, q question) (*http.Request, error) {
+	endpoint := c.cfg.URL
+	if q.Action == ActionListCalls {
+		endpoint, q.Action = cmp.Or(c.cfg.RecordsURL, RecordsURL(endpoint)), "" // its endpoint takes no action
+	}
 	raw, err := json.Marshal(q)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL.String(), bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint.String(), bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}

@@ -114,7 +114,7 @@ func TestARequestThatCouldNotBeSentIsObservedToo(t *testing.T) {
 }
 
 func TestActionsAndFieldsAreListedInTheirOrder(t *testing.T) {
-	if diff := cmp.Diff([]apiclient.Action{"list", "list_runs", "get"}, apiclient.Actions()); diff != "" {
+	if diff := cmp.Diff([]apiclient.Action{"list", "list_runs", "get", "list_calls"}, apiclient.Actions()); diff != "" {
 		t.Error(diff)
 	}
 	fields := []apiclient.Field{"batch_status", "recipient_status", "timestamp", "window", "duration", "count"}

@@ -124,6 +124,14 @@ func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
 	return u, nil
 }
 
+// RecordsURL returns the endpoint of call records beside one of batch-calls:
+// list-calls in place of the last element of its path.
+func RecordsURL(batchCalls *url.URL) *url.URL {
+	beside := *batchCalls
+	beside.Path, beside.RawPath = strings.TrimRight(beside.Path, "/"), ""
+	return beside.ResolveReference(&url.URL{Path: "list-calls"})
+}
+
 // loopback reports whether a URL points to this machine. Requests to it may use
 // plain http, and bypass any proxy.
 func loopback(u *url.URL) bool {

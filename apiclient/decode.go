@@ -261,7 +261,9 @@ func (d *document) recipient(each func(Recipient)) error {
 func (d *document) recipientMember(name []byte, r *Recipient) (err error) {
 	switch string(name) {
 	case "id":
-		err = d.recipientKey(r)
+		r.Key, err = d.key()
+	case "call_record_id":
+		r.Record, err = d.key()
 	case "status":
 		err = d.recipientStatus(r)
 	case "attempted_at":
@@ -274,13 +276,13 @@ func (d *document) recipientMember(name []byte, r *Recipient) (err error) {
 	return err
 }
 
-func (d *document) recipientKey(r *Recipient) error {
-	r.Key = 0
+// key reads an id and returns its hash, or 0 if it is not a string or empty.
+func (d *document) key() (uint64, error) {
 	raw, kind, err := d.value()
-	if err == nil && kind == '"' && len(raw) > 0 {
-		r.Key = xxhash.Sum64(raw)
+	if err != nil || kind != '"' || len(raw) == 0 {
+		return 0, err
 	}
-	return err
+	return xxhash.Sum64(raw), nil
 }
 
 func (d *document) recipientStatus(r *Recipient) error {
@@ -292,4 +294,70 @@ func (d *document) recipientStatus(r *Recipient) error {
 		d.odd(&r.Odd, FieldRecipientStatus, raw)
 	}
 	return nil
+}
+
+// calls reads an answer to list-calls.
+func (d *document) calls(most int) (page CallPage, err error) {
+	found := false
+	err = d.members(func(name string) (err error) {
+		switch name {
+		case "calls":
+			page.Records, found = nil, d.kind() == '['
+			if !found {
+				return d.skip()
+			}
+			return d.elements(func() error {
+				if len(page.Records) >= max(most, mostRows) {
+					return ErrTooLarge
+				}
+				record, err := d.callRecord()
+				page.Records = append(page.Records, record)
+				return err
+			})
+		case "total":
+			page.Total, err = d.count(new([]Odd))
+			return err
+		}
+		return d.other(name)
+	})
+	switch {
+	case err != nil:
+		return CallPage{}, err
+	case d.reportsError:
+		return CallPage{}, &DecodeError{Detail: "list_calls: the answer reports an error"}
+	case !found:
+		return CallPage{}, &DecodeError{Detail: "list_calls: the answer has no calls"}
+	}
+	return page, nil
+}
+
+// callRecord reads one call record. A value that is not an object becomes a
+// record without a Key.
+func (d *document) callRecord() (record CallRecord, err error) {
+	if d.kind() != '{' {
+		return record, d.skip()
+	}
+	if err := d.enter(); err != nil {
+		return record, err
+	}
+	for d.kind() != '}' {
+		name, err := d.name()
+		if err != nil {
+			return record, err
+		}
+		switch string(name) {
+		case "id":
+			record.Key, err = d.key()
+		case "created_at":
+			record.CreatedAt, err = d.timestamp(&record.Odd)
+		case "duration":
+			record.Talk, err = d.count(&record.Odd)
+		default:
+			err = d.skip()
+		}
+		if err != nil {
+			return record, err
+		}
+	}
+	return record, d.leave()
 }

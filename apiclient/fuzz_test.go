@@ -118,6 +118,27 @@ func FuzzGet(f *testing.F) {
 }
 
 // quoted returns a text as JSON, and as it is read back: with U+FFFD for invalid UTF-8.
+func FuzzCalls(f *testing.F) {
+	for _, seed := range []string{
+		`{"calls":[{"id":"c","duration":12,"created_at":"2026-11-22T06:11:13.79+00:00","to_number":"+1"},null,3],"total":2,"has_more":false}`,
+		`{"calls":[{"duration":-1},{"duration":5.0}],"total":-1}`, `{"calls":null}`, `{"calls":[],"error":{"code":"x"}}`, `{"calls":[{"id":`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		page, err := calls(t, whole(t, body), time.Unix(0, 0), time.Time{})
+		if err != nil {
+			typed(t, err)
+			return
+		}
+		for _, r := range page.Records {
+			if r.Talk.N < 0 || r.CreatedAt.Year() > 9999 || len(r.Odd) > 64 {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
+
 func quoted(t *testing.T, text string) (wire, read string) {
 	t.Helper()
 	raw, err := json.Marshal(text)

@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"magpipe_exporter/apiclient"
@@ -8,7 +10,7 @@ import (
 
 // call is the latest call of one recipient, as one read shows it.
 type call struct {
-	recipient            uint64 // apiclient.Recipient.Key
+	recipient, record    uint64 // apiclient.Recipient.Key and Record
 	attempted, completed int64  // Unix microseconds; 0: none
 	status               apiclient.RecipientStatus
 }
@@ -30,68 +32,177 @@ func (c call) duration() time.Duration {
 	return time.Duration(c.completed-c.attempted) * time.Microsecond
 }
 
-// callEvents are the starts and ends of calls that one read shows for the first time.
+// callEvents are what one answer shows for the first time.
 type callEvents struct {
 	started int
 	ended   []call
+	talks   []time.Duration // talk times of the calls that ended and were answered
 }
 
-// ledger remembers which calls of one batch were counted, so that each call is
-// counted once, however often it is read and even if the batch is run again or
-// the recipient retried.
+// callCounts are the counters of one batch.
+type callCounts struct {
+	since             time.Time // when the batch was first seen
+	started, answered int64
+	finished          [apiclient.RecipientCanceled + 1]int64 // by outcome
+}
+
+func (c *callCounts) add(events callEvents) {
+	c.started += int64(events.started)
+	c.answered += int64(len(events.talks))
+	for _, call := range events.ended {
+		c.finished[call.status]++
+	}
+}
+
+// ledger remembers the calls of one batch, so that each is counted once, however
+// often it is read and even if the batch is run again or the recipient retried.
 type ledger struct {
-	calls  map[uint64]countedCall // by the recipient's key
-	newest int64                  // newest timestamp of a counted call, in Unix microseconds
+	calls      []knownCall // the latest call of each recipient, by recipient
+	superseded []knownCall // older calls whose records are still to be read
+	newest     int64       // newest timestamp of a counted call, in Unix microseconds
+	begun      bool        // a read was counted
+
+	talk *talkStats // of the calls that the last read shows; nil: to be computed
+
+	dueCounted, dueOthers time.Time // when the next record is due of a call in the counters, and of another; zero: none is
 }
 
-// countedCall is the latest counted call of a recipient: attempted_at in Unix
-// microseconds times two, plus one if its end was counted. It is that compact
-// because one is kept for every recipient of every tracked batch.
-type countedCall int64
+// knownCall is one call. One is kept for every recipient of every tracked batch,
+// so it is small.
+type knownCall struct {
+	recipient, record uint64
+	attempted         int64         // Unix microseconds by the API's clock
+	settles           int64         // from when on the talk time in its record is final, in Unix microseconds by the local clock; 0: not known yet
+	talk              time.Duration // in whole seconds; notRead until its record was read
+	current           bool          // the last read shows it
+	ended             bool
+	counted           bool // its end is in the counters
+	settled           bool // its record need not be read again
+}
 
-func (c countedCall) attempted() int64 { return int64(c >> 1) }
-func (c countedCall) ended() bool      { return c&1 == 1 }
+const notRead = -1
+
+// settleAfter is how long after a call was seen to end a talk time of 0 in its
+// record is final, and a missing record is given up.
+const settleAfter = 3 * time.Minute
+
+// callsRead are the calls that one read of a batch shows.
+type callsRead struct {
+	calls []call
+	sent  time.Time // when the request was sent, by the local clock
+	from  time.Time // from when on calls count, by the API's clock, if this is the first read
+}
 
 // count records the calls of one read and returns the events that are new. In
-// the first read, only events at or after from count; in later reads, every
-// event that was not seen before, whatever its timestamp.
-func (l *ledger) count(calls []call, from time.Time) callEvents {
-	least := int64(0)
-	if l.calls == nil {
-		l.calls, least = make(map[uint64]countedCall, len(calls)), from.UnixMicro()
-	}
+// the first read, only events at or after read.from count; in later reads, every
+// event that was not seen before, whatever its timestamp. Records are those that
+// were read before.
+func (l *ledger) count(read callsRead, records *recordCache) callEvents {
 	var events callEvents
+	calls, least := read.calls, int64(0)
+	if !l.begun {
+		l.begun, least = true, read.from.UnixMicro()
+	}
+	for i := range l.calls {
+		l.calls[i].current = false
+	}
+	slices.SortStableFunc(calls, func(x, y call) int { return cmp.Compare(x.recipient, y.recipient) })
+	var added []knownCall
 	for _, c := range calls {
-		counted := l.calls[c.recipient]
-		if c.attempted < counted.attempted() {
-			continue // a newer call has replaced it
+		known := l.find(c.recipient, added)
+		if known == nil {
+			added = append(added, knownCall{recipient: c.recipient})
+			known = &added[len(added)-1]
 		}
-		if now := l.advance(counted, c, least, &events); now != counted {
-			l.calls[c.recipient] = now
+		if c.attempted >= known.attempted { // otherwise a newer call has replaced it
+			l.advance(known, c, least, &events)
+			known.settle(read.sent)
+			known.learn(records.of(known.record), &events)
 		}
 	}
+	l.insert(added)
+	l.schedule()
+	l.talk = nil
 	return events
 }
 
+// find returns the known call of a recipient, or nil. The calls that are added in
+// the same read come in order.
+func (l *ledger) find(recipient uint64, added []knownCall) *knownCall {
+	if n := len(added); n > 0 && added[n-1].recipient == recipient {
+		return &added[n-1]
+	}
+	i, found := slices.BinarySearchFunc(l.calls, recipient, func(k knownCall, key uint64) int { return cmp.Compare(k.recipient, key) })
+	if !found {
+		return nil
+	}
+	return &l.calls[i]
+}
+
+func (l *ledger) insert(added []knownCall) {
+	if len(added) == 0 {
+		return
+	}
+	l.calls = append(slices.Clip(l.calls), added...)
+	slices.SortFunc(l.calls, func(x, y knownCall) int { return cmp.Compare(x.recipient, y.recipient) })
+}
+
 // advance adds the events of a call that were not counted for its recipient yet.
-func (l *ledger) advance(counted countedCall, c call, least int64, events *callEvents) countedCall {
+func (l *ledger) advance(known *knownCall, c call, least int64, events *callEvents) {
 	l.newest = max(l.newest, c.attempted)
-	if c.attempted > counted.attempted() {
-		counted = countedCall(c.attempted << 1)
+	if c.attempted > known.attempted {
+		if known.awaited() {
+			l.supersede(*known)
+		}
+		*known = knownCall{recipient: c.recipient, attempted: c.attempted, talk: notRead}
 		if c.attempted >= least {
 			events.started++
 		}
 	}
-	if counted.ended() || !c.status.Outcome() {
-		return counted // the first outcome stands
+	known.current = true
+	if !known.settled {
+		known.record = c.record
+	}
+	if known.ended || !c.status.Outcome() {
+		return // the first outcome stands
 	}
 	end := max(c.attempted, c.completed) // if the end is missing or impossible, the time of the attempt stands in
 	l.newest = max(l.newest, end)
-	if end >= least {
-		events.ended = append(events.ended, c)
+	known.ended, known.settled = true, known.talk > 0
+	if end < least {
+		return
 	}
-	return counted | 1
+	known.counted = true
+	events.ended = append(events.ended, c)
+	if known.settled {
+		events.talks = append(events.talks, known.talk)
+	}
 }
+
+// settle says from when on the record of a call that was seen to end is final. One
+// that ended before calls counted has done so long ago.
+func (k *knownCall) settle(seen time.Time) {
+	switch {
+	case !k.ended || k.settles != 0:
+	case k.counted:
+		k.settles = seen.Add(settleAfter).UnixMicro()
+	default:
+		k.settles = seen.UnixMicro()
+	}
+}
+
+// mostSuperseded bounds the memory for calls whose records are never read.
+const mostSuperseded = 1000
+
+func (l *ledger) supersede(k knownCall) {
+	if len(l.superseded) >= mostSuperseded {
+		l.superseded = slices.Delete(l.superseded, 0, 1)
+	}
+	l.superseded = append(l.superseded, k)
+}
+
+// awaited reports whether the record of a call in the counters is still to be read.
+func (k *knownCall) awaited() bool { return k.counted && !k.settled && k.record != 0 }
 
 // resumeFrom is the moment from which on calls count once the ledger is
 // dropped: right after the newest stamp counted, but not after the last read,

@@ -39,7 +39,7 @@ func BenchmarkCalls(b *testing.B) {
 					reader.add(r)
 				}
 				stats := reader.finish(&row, time.Now())
-				l.count(reader.countable(), time.Time{})
+				l.count(callsRead{calls: reader.countable(true)}, &recordCache{})
 				return stats
 			}
 			before := heap()

@@ -80,7 +80,7 @@ func TestALedgerCountsEachCallOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var l ledger
 			for i, read := range reads {
-				events := l.count(read.calls, since)
+				events := l.count(callsRead{calls: read.calls, from: since}, &recordCache{})
 				if diff := cmp.Diff(read.want, newCalls{events.started, len(events.ended)}); diff != "" {
 					t.Errorf("read %d (-want +got):\n%s", i+1, diff)
 				}
@@ -91,7 +91,7 @@ func TestALedgerCountsEachCallOnce(t *testing.T) {
 
 func TestCallsCountFromRightAfterTheNewestOneButNotAfterTheRead(t *testing.T) {
 	var l ledger
-	l.count([]call{{recipient: 1, attempted: 1100, completed: 1200, status: apiclient.RecipientCompleted}}, time.UnixMicro(0))
+	l.count(callsRead{calls: []call{{recipient: 1, attempted: 1100, completed: 1200, status: apiclient.RecipientCompleted}}}, &recordCache{})
 	if got := l.resumeFrom(time.UnixMicro(5000)).UnixMicro(); got != 1201 {
 		t.Errorf("they count from %d, want right after the end of the call", got)
 	}
@@ -105,11 +105,11 @@ func TestQuantilesOfDurationsAreThoseOfCallsThatHappened(t *testing.T) {
 	for i := range 100 {
 		durations = append(durations, time.Duration(100-i)*time.Second)
 	}
-	want := distribution{calls: 100, p50: 50, p90: 90, p99: 99, mean: 50.5, max: 100}
+	want := distribution{calls: 100, p50: 50, p90: 90, p99: 99, mean: 50.5, max: 100, sum: 5050}
 	if got := distributionOf(durations); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	want = distribution{calls: 1, p50: 7, p90: 7, p99: 7, mean: 7, max: 7}
+	want = distribution{calls: 1, p50: 7, p90: 7, p99: 7, mean: 7, max: 7, sum: 7}
 	if got := distributionOf([]time.Duration{7 * time.Second}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -130,7 +130,7 @@ func TestImpossibleDurationsAreLeftOutAndCountedAsOdd(t *testing.T) {
 		t.Errorf("odd: %+v, want the two impossible durations", odd)
 	}
 	var l ledger
-	events := l.count(reader.countable(), time.Unix(0, 0))
+	events := l.count(callsRead{calls: reader.countable(true)}, &recordCache{})
 	if len(events.ended) != len(ends) {
 		t.Errorf("%d ends, want all of them: a call of impossible length has ended, too", len(events.ended))
 	}
@@ -140,7 +140,7 @@ func TestAnAttemptIn1970IsNoCall(t *testing.T) {
 	var reader recipientReader
 	reader.add(apiclient.Recipient{Key: 1, Status: apiclient.RecipientCompleted, AttemptedAt: time.Unix(0, 0), CompletedAt: time.Unix(60, 0)})
 	var l ledger
-	if events := l.count(reader.countable(), time.Time{}); events.started != 0 || len(events.ended) != 0 {
+	if events := l.count(callsRead{calls: reader.countable(true)}, &recordCache{}); events.started != 0 || len(events.ended) != 0 {
 		t.Errorf("counted %+v", events)
 	}
 }

@@ -28,6 +28,7 @@ type Config struct {
 	FinishedRetention time.Duration    // how long a finished batch keeps its series
 	MaxBatches        int              // maximum number of batches with their own series
 	BatchNames        bool             // put names on magpipe_batch_info
+	CallRecords       bool             // read call records, for who answered and how long they talked
 	WindowZone        *time.Location   // the zone in which the service compares call windows; nil: UTC
 	Logger            log.Logger       // nil: no logging
 }

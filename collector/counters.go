@@ -2,8 +2,9 @@ package collector
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
+	"fmt"
+	"math"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -19,25 +20,26 @@ type counters struct {
 	counters   map[string]*prometheus.CounterVec // by name, as in the catalogue
 	histograms map[string]*prometheus.HistogramVec
 
-	odd map[uint32]struct{} // hashes of the odd values counted so far
+	odd map[uint64]struct{} // keys of the odd values counted so far
 }
 
-// newCounters makes every counter and histogram of the catalogue, with the series
-// that they expose from the start.
+// newCounters makes every counter and histogram of the catalogue that is not of a
+// batch, with the series that they expose from the start.
 func newCounters(catalogue *catalogue) *counters {
 	c := &counters{
 		registry: prometheus.NewRegistry(), counters: map[string]*prometheus.CounterVec{}, histograms: map[string]*prometheus.HistogramVec{},
-		odd: map[uint32]struct{}{},
+		odd: map[uint64]struct{}{},
 	}
 	for i := range catalogue.metrics {
-		switch m := &catalogue.metrics[i]; m.kind {
-		case counter:
+		switch m := &catalogue.metrics[i]; {
+		case m.ofBatch(): // made from the store
+		case m.kind == counter:
 			c.counters[m.name] = prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.name, Help: m.help}, m.labels)
 			c.registry.MustRegister(c.counters[m.name])
 			for _, values := range m.series {
 				c.counters[m.name].WithLabelValues(values...)
 			}
-		case histogram: // classic and native
+		case m.kind == histogram: // classic and native
 			c.histograms[m.name] = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 				Name: m.name, Help: m.help, Buckets: m.buckets,
 				NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
@@ -86,6 +88,10 @@ func (c *counters) deferred(r request, reason string) {
 // countCalls adds what a read shows for the first time.
 func (c *counters) countCalls(events callEvents) {
 	c.add(events.started, "magpipe_calls_started_total")
+	c.add(len(events.talks), "magpipe_calls_answered_total")
+	for _, talk := range events.talks {
+		c.observe(talk, "magpipe_call_talk_seconds")
+	}
 	for _, call := range events.ended {
 		c.add(1, "magpipe_calls_finished_total", call.status.String())
 		if took := call.duration(); took >= 0 {
@@ -96,7 +102,7 @@ func (c *counters) countCalls(events callEvents) {
 
 // countOdd counts an odd value, unless it was counted before.
 func (c *counters) countOdd(o oddValue) {
-	hash := o.hash32()
+	hash := o.key()
 	if _, known := c.odd[hash]; known || len(c.odd) >= maxOddValues {
 		return
 	}
@@ -104,18 +110,10 @@ func (c *counters) countOdd(o oddValue) {
 	c.add(1, "magpipe_exporter_unknown_values_total", string(o.field))
 }
 
-// hash32 is short so that it does not tell the value, which may be anything, a
-// phone number for instance.
-func (o oddValue) hash32() uint32 {
-	return uint32(hashOf(xxhash.Sum64String(string(o.field)), xxhash.Sum64String(o.batch), o.recipient, o.hash))
-}
-
-func hashOf(numbers ...uint64) uint64 {
-	var raw []byte
-	for _, n := range numbers {
-		raw = binary.LittleEndian.AppendUint64(raw, n)
-	}
-	return xxhash.Sum64(raw)
+// key is a hash of 32 bits. It is that short so that it does not tell the value,
+// which may be anything, a phone number for instance.
+func (o oddValue) key() uint64 {
+	return xxhash.Sum64String(fmt.Sprintln(o.field, o.batch, o.recipient, o.hash)) & math.MaxUint32
 }
 
 // maxOddValues bounds the memory used if a server sends nothing but odd values.

@@ -53,7 +53,7 @@ func everyFault(dialErrors map[string]error) []fault {
 		{name: "502 with HTML", reason: "server_error", answer: answerHTML(502, "<html>Bad gateway</html>")},
 		{name: "a page of HTML with status 200", reason: "malformed", answer: answerHTML(200, "<html>Sign in</html>")},
 		{name: "cut JSON", reason: "malformed", answer: answerJSON(200, `{"batch":{},"recipients":[],"batches":[{"id":"x"`)},
-		{name: "JSON of another shape", reason: "malformed", answer: answerJSON(200, `{"batch":[],"recipients":{},"batches":{},"runs":{}}`)},
+		{name: "JSON of another shape", reason: "malformed", answer: answerJSON(200, `{"batch":[],"recipients":{},"batches":{},"runs":{},"calls":{}}`)},
 		{name: "an empty body", reason: "malformed", answer: answerJSON(200, "")},
 		{name: "a body of 64 MiB and one byte", reason: "too_large", read: 64<<20 + 1, answer: answerTooMuch()},
 		{name: "a gzip bomb", reason: "too_large", answer: answerGzipBomb},
@@ -68,8 +68,8 @@ func everyFault(dialErrors map[string]error) []fault {
 		{name: "504", reason: "server_error", answer: answerJSON(504, errorBody)},
 		{name: "403 with HTML", reason: "client_error", answer: answerHTML(403, "<html>Blocked</html>")},
 		{name: "a 200 that reports an error", reason: "malformed",
-			answer: answerJSON(200, `{"batch":{"total_recipients":0},"recipients":[],"batches":[],"runs":[],"error":"no"}`)},
-		{name: "a body that is not the gzip that it announces", reason: "malformed", answer: announceGzip(`{"batch":{},"recipients":[],"batches":[],"runs":[]}`)},
+			answer: answerJSON(200, `{"batch":{"total_recipients":0},"recipients":[],"batches":[],"runs":[],"calls":[],"error":"no"}`)},
+		{name: "a body that is not the gzip that it announces", reason: "malformed", answer: announceGzip(`{"batch":{},"recipients":[],"batches":[],"runs":[],"calls":[]}`)},
 		{name: "gzip that breaks off", reason: "network", answer: announceGzip(string(gzipBomb()[:100]))},
 		{name: "429 with Retry-After in fractions of seconds", reason: "rate_limited", pause: 90*time.Second + 500*time.Millisecond,
 			answer: retryAfter(429, func() string { return "90.5" })},
@@ -80,7 +80,7 @@ func everyFault(dialErrors map[string]error) []fault {
 			<-r.Context().Done()
 		}},
 		{name: "204", reason: "malformed", answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }},
-		{name: "206", reason: "malformed", answer: answerJSON(206, `{"batch":{},"recipients":[],"batches":[],"runs":[]}`)},
+		{name: "206", reason: "malformed", answer: answerJSON(206, `{"batch":{},"recipients":[],"batches":[],"runs":[],"calls":[]}`)},
 		{name: "a proxy that refuses", reason: "network", err: dialErrors["proxy"]},
 		{name: "plain HTTP on the port of an https URL", reason: "network", err: dialErrors["no TLS"]},
 	}
@@ -160,7 +160,7 @@ func drip(w http.ResponseWriter, r *http.Request) {
 // takes a while, so later answers hold a single row that is too large by itself.
 func answerTooMuch() http.HandlerFunc {
 	const row = 128 << 10
-	begin := map[string]string{"list": `{"batches":[`, "list_runs": `{"runs":[`, "get": `{"batch":{},"recipients":[`}
+	begin := map[string]string{"list": `{"batches":[`, "list_runs": `{"runs":[`, "get": `{"batch":{},"recipients":[`, "list_calls": `{"calls":[`}
 	filler, answered := strings.Repeat("x", row), map[string]bool{}
 	return func(w http.ResponseWriter, r *http.Request) {
 		action := r.Header.Get(failHeader)

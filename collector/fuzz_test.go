@@ -28,7 +28,7 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{}, Request: r,
-		Body: io.NopCloser(strings.NewReader(a[asked.Action])), ContentLength: -1,
+		Body: io.NopCloser(strings.NewReader(a[actionOf(r, asked.Action)])), ContentLength: -1,
 	}, nil
 }
 
@@ -39,13 +39,14 @@ const (
 		`{"id":"recurring","status":"recurring","recurrence_type":"daily","created_at":"2026-11-21T06:00:00Z"}]}`
 	goodRuns = `{"runs":[{"id":"r","status":"paused","total_recipients":1,"created_at":"2026-11-22T06:00:00Z"}]}`
 	goodGet  = `{"batch":{"status":"running","total_recipients":1},"recipients":[{"id":"1","status":"busy","attempted_at":"2026-11-22T06:11:13Z",` +
-		`"completed_at":"2026-11-22T06:11:20Z"}],"runs":null}`
+		`"completed_at":"2026-11-22T06:11:20Z","call_record_id":"c"}],"runs":null}`
+	goodCalls = `{"calls":[{"id":"c","duration":7,"created_at":"2026-11-22T06:11:13Z"}],"total":1,"has_more":false}`
 )
 
 // The most series that a page may have.
 const (
-	seriesOfAnAccount = 260
-	seriesOfABatch    = 45
+	seriesOfAnAccount = 330
+	seriesOfABatch    = 61
 	fuzzedBatches     = 5
 )
 
@@ -104,7 +105,7 @@ func failures(t *testing.T, samples map[string]float64, action string) (n float6
 func FuzzListPage(f *testing.F) {
 	f.Add(goodList)
 	f.Fuzz(func(t *testing.T, body string) {
-		samples := scrapeOnce(t, answers{"list": body, "list_runs": goodRuns, "get": goodGet})
+		samples := scrapeOnce(t, answers{"list": body, "list_runs": goodRuns, "get": goodGet, "list_calls": goodCalls})
 		if failed, up := failures(t, samples, "list") > 0, samples["magpipe_up"] == 1; failed == up {
 			t.Errorf("the list failed: %v, and up is %v", failed, up)
 		}
@@ -128,7 +129,7 @@ func checkOthers(t *testing.T, samples map[string]float64, series ...string) {
 func FuzzRunsPage(f *testing.F) {
 	f.Add(goodRuns)
 	f.Fuzz(func(t *testing.T, body string) {
-		samples := scrapeOnce(t, answers{"list": goodList, "list_runs": body, "get": goodGet})
+		samples := scrapeOnce(t, answers{"list": goodList, "list_runs": body, "get": goodGet, "list_calls": goodCalls})
 		checkOthers(t, samples)
 		if _, shown := samples[`magpipe_batch_status{batch_id="r",status="paused"}`]; shown && failures(t, samples, "list_runs") > 0 {
 			t.Error("a run of an answer that failed is shown")
@@ -139,7 +140,7 @@ func FuzzRunsPage(f *testing.F) {
 func FuzzGetPage(f *testing.F) {
 	f.Add(goodGet)
 	f.Fuzz(func(t *testing.T, body string) {
-		samples := scrapeOnce(t, answers{"list": goodList, "list_runs": goodRuns, "get": body})
+		samples := scrapeOnce(t, answers{"list": goodList, "list_runs": goodRuns, "get": body, "list_calls": goodCalls})
 		checkOthers(t, samples)
 		if failures(t, samples, "get") == 0 {
 			return
@@ -148,5 +149,16 @@ func FuzzGetPage(f *testing.F) {
 			t.Error("recipients of an answer that failed are shown")
 		}
 		checkOthers(t, samples, `magpipe_batch_status{batch_id="batch-b",status="running"}`, `magpipe_batch_target_recipients{batch_id="batch-b"}`)
+	})
+}
+
+func FuzzCallsPage(f *testing.F) {
+	f.Add(goodCalls)
+	f.Fuzz(func(t *testing.T, body string) {
+		samples := scrapeOnce(t, answers{"list": goodList, "list_runs": goodRuns, "get": goodGet, "list_calls": body})
+		checkOthers(t, samples, `magpipe_batch_attempted_recipients{batch_id="batch-b"}`)
+		if _, shown := samples[`magpipe_batch_recorded_recipients{batch_id="batch-b"}`]; shown == (failures(t, samples, "list_calls") > 0) {
+			t.Errorf("the page shows how many recipients have records: %v", shown)
+		}
 	})
 }

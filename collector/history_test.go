@@ -157,21 +157,21 @@ type erasure struct {
 	recipient string // "": of all
 }
 
-// ask sends a request to the account that is not the exporter's.
-func (h *history) ask(question string, answer any) {
-	h.Helper()
-	request, err := http.NewRequestWithContext(h.Context(), http.MethodPost, "https://magpipe.example", strings.NewReader(question))
+// ask sends a request to an endpoint of the account that is not the exporter's.
+func (w *world) ask(endpoint, question string, answer any) {
+	w.Helper()
+	request, err := http.NewRequestWithContext(w.Context(), http.MethodPost, "https://magpipe.example/"+endpoint, strings.NewReader(question))
 	if err != nil {
-		h.Fatal(err)
+		w.Fatal(err)
 	}
 	request.Header.Set("Authorization", "Bearer other")
-	response, err := h.account.Client().Do(request)
+	response, err := w.account.Client().Do(request)
 	if err != nil {
-		h.Fatal(err)
+		w.Fatal(err)
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
-		h.Fatal(err)
+		w.Fatal(err)
 	}
 }
 
@@ -179,7 +179,7 @@ func (h *history) ask(question string, answer any) {
 func (h *history) readRecipients() {
 	for _, id := range h.ids {
 		var answer struct{ Recipients []struct{ ID string } }
-		h.ask(`{"action":"get","batch_id":"`+id+`"}`, &answer)
+		h.ask("batch-calls", `{"action":"get","batch_id":"`+id+`"}`, &answer)
 		for _, r := range answer.Recipients {
 			h.recipients[id] = append(h.recipients[id], r.ID)
 		}
@@ -190,7 +190,7 @@ func (h *history) readRecipients() {
 // interfere runs some batches again, cancels some and retries some recipients.
 func (h *history) interfere() {
 	var list struct{ Batches []struct{ ID, Status string } }
-	h.ask(`{"action":"list"}`, &list)
+	h.ask("batch-calls", `{"action":"list"}`, &list)
 	for _, b := range list.Batches {
 		e := erasure{at: time.Now()}
 		switch dice := h.random.IntN(40); {
@@ -364,7 +364,7 @@ func TestACallThatEndsBeforeItBeginsIsDatedByItsAttempt(t *testing.T) {
 func TestAnUnknownValueCountsOnce(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		reminders(a, "a")
-		a.SetRecipientKey("a", 5, "status", "queued")
+		a.SetRecipientKey("a", 5, "status", "lost")
 	}, func(w *world) {
 		w.scrape()
 		w.has(w.scrapeAfter(15*time.Second), `magpipe_exporter_unknown_values_total{field="recipient_status"} 1`)

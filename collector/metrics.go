@@ -7,13 +7,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"magpipe_exporter/apiclient"
 )
 
 // metric is one row of the catalogue. A gauge has exactly one function that
-// emits its samples. Counters and histograms have none, because they count
-// events as they happen.
+// emits its samples, and so has a counter of a batch. Other counters and
+// histograms have none, because they count events as they happen.
 type metric struct {
 	name, help string
 	kind       dto.MetricType
@@ -24,6 +25,7 @@ type metric struct {
 	account    func(*snapshot, emit)         // samples of the account
 	batch      func(*trackedBatch, emit)     // samples of a batch, from its row
 	recipients func(*recipientStats, emit)   // samples of a batch, from its recipients
+	talk       func(*talkStats, emit)        // samples of a batch, from the call records of its recipients
 	budget     func(*apiclient.Budget, emit) // samples of the budget, made at each scrape
 
 	desc *prometheus.Desc
@@ -41,7 +43,11 @@ const (
 // metrics is the catalogue. To add a gauge is to add a row. A counter or a
 // histogram is a row, too, and is counted by its name where its events happen.
 func metrics(names bool) []metric {
-	outcomes, actions := stateNames(apiclient.Outcomes()), words(apiclient.Actions())
+	return slices.Concat(accountMetrics(), batchMetrics(names), exporterMetrics())
+}
+
+func accountMetrics() []metric {
+	outcomes := stateNames(apiclient.Outcomes())
 	return []metric{
 		{name: "magpipe_up", kind: gauge, help: "Whether the batch list can be read; waiting for budget is not a failure.",
 			account: func(s *snapshot, emit emit) { emit(zeroOrOne(s.up)) }},
@@ -67,10 +73,23 @@ func metrics(names bool) []metric {
 			}},
 		{name: "magpipe_calls_started_total", kind: counter, help: "Dial attempts seen since the exporter started.", series: [][]string{{}}},
 		{name: "magpipe_calls_finished_total", kind: counter, help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}, series: each(outcomes)},
+		{name: "magpipe_calls_answered_total", kind: counter, help: "Of the calls seen to end since the exporter started, those whose call record tells a talk time above 0.", series: [][]string{{}}},
+		{name: "magpipe_call_talk_seconds", kind: histogram, help: "Talk time of the answered calls, as their call records give it.", series: [][]string{{}},
+			buckets: []float64{5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
+		{name: "magpipe_call_records_refreshed_timestamp_seconds", kind: gauge, help: "When the newest call records were read.",
+			account: func(s *snapshot, emit emit) {
+				if s.records != nil {
+					emitTime(s.records.readAt, emit)
+				}
+			}},
 		{name: "magpipe_call_duration_seconds", kind: histogram, help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
 			series:  each(outcomes),
 			buckets: []float64{1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
+	}
+}
 
+func batchMetrics(names bool) []metric {
+	return []metric{
 		{name: "magpipe_batch_info", kind: gauge, help: "What does not change over a batch's life; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
 			batch: func(b *trackedBatch, emit emit) {
 				emit(1, nameIf(names, b.row.Name), shorten(b.row.ParentID), shorten(recurrence(b.row)))
@@ -99,6 +118,27 @@ func metrics(names bool) []metric {
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.CompletedCount, emit) }},
 		{name: "magpipe_batch_reported_failed_recipients", kind: gauge, help: "The API's own failed_count, which drifts and includes busy and no_answer.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.FailedCount, emit) }},
+		{name: "magpipe_batch_calls_started_total", kind: counter, help: "Dial attempts of the batch, seen since it was first seen.",
+			batch: func(b *trackedBatch, emit emit) { emit(float64(b.calls.started)) }},
+		{name: "magpipe_batch_calls_finished_total", kind: counter, help: "Calls of the batch seen to end since it was first seen, by outcome.", labels: []string{"outcome"},
+			batch: func(b *trackedBatch, emit emit) {
+				for _, outcome := range apiclient.Outcomes() {
+					emit(float64(b.calls.finished[outcome]), outcome.String())
+				}
+			}},
+		{name: "magpipe_batch_calls_answered_total", kind: counter, help: "Of the calls of the batch seen to end since it was first seen, those that somebody answered.",
+			batch: func(b *trackedBatch, emit emit) { emit(float64(b.calls.answered)) }},
+		{name: "magpipe_batch_answered_recipients", kind: gauge, help: "Recipients whose latest call has a record with a talk time above 0.",
+			talk: func(t *talkStats, emit emit) { emit(float64(t.answered)) }},
+		{name: "magpipe_batch_recorded_recipients", kind: gauge, help: "Recipients whose latest call's record was read.",
+			talk: func(t *talkStats, emit emit) { emit(float64(t.recorded)) }},
+		{name: "magpipe_batch_talk_seconds", kind: gauge, help: "Talk time of the recipients' latest calls that somebody answered, exact.", labels: []string{"statistic"},
+			talk: func(t *talkStats, emit emit) {
+				t.talk.emit(emit)
+				if t.answered > 0 {
+					emit(t.talk.sum, "sum")
+				}
+			}},
 		{name: "magpipe_batch_call_duration_seconds", kind: gauge, help: "From dial attempt to end over the calls that the recipients show as ended, exact.", labels: []string{"statistic"},
 			recipients: func(r *recipientStats, emit emit) { r.durations.emit(emit) }},
 		{name: "magpipe_batch_max_concurrency", kind: gauge, help: "Calls of the batch that may be under way at once.",
@@ -155,7 +195,12 @@ func metrics(names bool) []metric {
 			batch: func(b *trackedBatch, emit emit) { emitCount(ifRecurring(b.row, b.row.RecurrenceRuns), emit) }},
 		{name: "magpipe_batch_recurrence_max_runs", kind: gauge, help: "Runs that a recurring batch spawns at most.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(ifRecurring(b.row, b.row.RecurrenceMaxRuns), emit) }},
+	}
+}
 
+func exporterMetrics() []metric {
+	actions := words(apiclient.Actions())
+	return []metric{
 		{name: "magpipe_exporter_api_requests_total", kind: counter, help: "Requests sent to the API.", labels: []string{"action"}, series: each(actions)},
 		{name: "magpipe_exporter_api_request_failures_total", kind: counter, help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}, series: each(actions, apiclient.Reasons())},
 		{name: "magpipe_exporter_api_request_duration_seconds", kind: histogram, help: "Time from a request to its whole answer.", labels: []string{"action"},
@@ -283,7 +328,7 @@ func newCatalogue(names bool) *catalogue {
 	for i := range c.metrics {
 		m := &c.metrics[i]
 		labels := m.labels
-		if m.batch != nil || m.recipients != nil {
+		if m.ofBatch() {
 			labels = append([]string{batchID}, labels...)
 		}
 		m.desc = prometheus.NewDesc(m.name, m.help, labels, nil)
@@ -294,7 +339,10 @@ func newCatalogue(names bool) *catalogue {
 	for _, status := range apiclient.RecipientStatuses() {
 		c.share("status", status.String())
 	}
-	for _, statistic := range []string{"p50", "p90", "p99", "mean", "max"} {
+	for _, outcome := range apiclient.Outcomes() {
+		c.share("outcome", outcome.String())
+	}
+	for _, statistic := range []string{"p50", "p90", "p99", "mean", "max", "sum"} {
 		c.share("statistic", statistic)
 	}
 	return c
@@ -307,6 +355,9 @@ func (c *catalogue) share(name, value string) {
 func newLabelPair(name, value string) *dto.LabelPair {
 	return &dto.LabelPair{Name: &name, Value: &value}
 }
+
+// ofBatch reports whether each tracked batch has samples of the metric.
+func (m *metric) ofBatch() bool { return m.batch != nil || m.recipients != nil || m.talk != nil }
 
 // row returns the metric of this name, which must be in the catalogue.
 func (c *catalogue) row(name string) *metric {
@@ -327,14 +378,17 @@ func (c *catalogue) families(s *snapshot) []*dto.MetricFamily {
 		switch {
 		case m.account != nil:
 			c.add(&samples, m, nil, func(emit emit) { m.account(s, emit) })
-		case m.batch != nil, m.recipients != nil:
+		case m.ofBatch():
 			for i := range s.tracked {
 				b := &s.tracked[i]
-				c.add(&samples, m, b.id, func(emit emit) {
-					if m.batch != nil {
+				c.add(&samples, m, b, func(emit emit) {
+					switch {
+					case m.batch != nil:
 						m.batch(b, emit)
-					} else if b.recipients != nil {
+					case m.recipients != nil && b.recipients != nil:
 						m.recipients(b.recipients, emit)
+					case m.talk != nil && b.talk != nil:
+						m.talk(b.talk, emit)
 					}
 				})
 			}
@@ -358,13 +412,14 @@ func (c *catalogue) budgetFamilies(b *apiclient.Budget) []*dto.MetricFamily {
 	return families
 }
 
-// add appends the samples that values emits, sorted as a registry sorts them.
-func (c *catalogue) add(samples *[]*dto.Metric, m *metric, id *dto.LabelPair, values func(emit)) {
+// add appends the samples that values emits, sorted as a registry sorts them; b is
+// nil unless they are a batch's.
+func (c *catalogue) add(samples *[]*dto.Metric, m *metric, b *trackedBatch, values func(emit)) {
 	first := len(*samples)
 	values(func(value float64, labels ...string) {
 		pairs := make([]*dto.LabelPair, 0, len(labels)+1)
-		if id != nil {
-			pairs = append(pairs, id)
+		if b != nil {
+			pairs = append(pairs, b.id)
 		}
 		for i, label := range labels {
 			pair := c.pairs[[2]string{m.labels[i], label}]
@@ -373,7 +428,13 @@ func (c *catalogue) add(samples *[]*dto.Metric, m *metric, id *dto.LabelPair, va
 			}
 			pairs = append(pairs, pair)
 		}
-		*samples = append(*samples, &dto.Metric{Label: pairs, Gauge: &dto.Gauge{Value: &value}})
+		sample := &dto.Metric{Label: pairs}
+		if m.kind == counter {
+			sample.Counter = &dto.Counter{Value: &value, CreatedTimestamp: timestamppb.New(b.calls.since)}
+		} else {
+			sample.Gauge = &dto.Gauge{Value: &value}
+		}
+		*samples = append(*samples, sample)
 	})
 	slices.SortFunc((*samples)[first:], func(a, b *dto.Metric) int {
 		return slices.CompareFunc(a.Label, b.Label, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetValue(), b.GetValue()) })

@@ -25,6 +25,9 @@ type candidate struct {
 	turn    bool      // a get of a batch that shows no change, sent because it is its turn
 }
 
+// reads reports whether the request reads the recipients of a batch.
+func (c candidate) reads() bool { return c.action == apiclient.ActionGet }
+
 // urgency is the class of a request. A more urgent request is sent first,
 // however long the others have waited.
 type urgency int
@@ -45,6 +48,7 @@ const (
 	walkShare    = 1. / 4  // guaranteed to the pages of a long walk, and also their limit
 	runsShare    = 1. / 10 // guaranteed to the runs of all recurring batches that have some
 	turnShare    = 1. / 10 // guaranteed to running batches that show no change, so that a hanging call is found
+	recordsShare = 1. / 10 // guaranteed to call records, and also their limit
 )
 
 const (
@@ -59,6 +63,8 @@ const (
 	listRest = time.Minute
 	// idleBatchRest is how long a running batch that cannot call is left alone while its row does not change.
 	idleBatchRest = time.Hour
+	// missingRest is how long call records are left alone if they alone cannot be had with the key.
+	missingRest = time.Hour
 )
 
 // plan returns the requests that are due for scrapes up to now, in the order in
@@ -117,7 +123,7 @@ func candidates(s *store, now time.Time) []candidate {
 			all = append(all, getCandidate(s, b, now))
 		}
 	}
-	return all
+	return append(all, recordsCandidates(s, now)...)
 }
 
 // listCandidates returns the requests that keep the batch list up to date. If a
@@ -261,6 +267,36 @@ func runsCandidate(s *store, b *batch, now time.Time, turn time.Duration) candid
 		c.urgency = guaranteed
 	}
 	return c
+}
+
+// recordsCandidates returns the request for call records, if any are due and their
+// share of the budget has one to spend. Those of calls in the counters are
+// guaranteed their share; the others take what is left of it, in turn with all else
+// that may wait.
+func recordsCandidates(s *store, now time.Time) []candidate {
+	r := &s.records
+	if !s.cfg.CallRecords || r.allowance.TokensAt(now) < 1 {
+		return nil
+	}
+	var counted, others time.Time
+	for _, b := range s.batches {
+		if b.ledger != nil {
+			counted, others = earlier(counted, b.ledger.dueCounted), earlier(others, b.ledger.dueOthers)
+		}
+	}
+	rest := backOff(s.cfg.MinRefresh, longestRest, r.failures)
+	if r.missing() && s.listings.failure() == nil {
+		rest = missingRest
+	}
+	c := candidate{request: request{action: apiclient.ActionListCalls}, asked: r.askedAt, due: r.askedAt.Add(rest), urgency: guaranteed}
+	switch {
+	case !counted.IsZero() && !counted.After(now):
+		return []candidate{c}
+	case !others.IsZero():
+		c.urgency = inTurn
+		return []candidate{c}
+	}
+	return nil
 }
 
 // backOff returns how long to wait after a read has failed n times in a row. The

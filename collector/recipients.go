@@ -1,9 +1,12 @@
 package collector
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"magpipe_exporter/apiclient"
 )
@@ -25,8 +28,8 @@ type recipientStats struct {
 // distribution holds exact statistics of the calls that have ended, in seconds.
 // Quantiles use the nearest-rank method, so each is the duration of a real call.
 type distribution struct {
-	calls                    int
-	p50, p90, p99, mean, max float64
+	calls                         int
+	p50, p90, p99, mean, max, sum float64
 }
 
 // fingerprint holds those fields of a batch's row that change when its recipients change.
@@ -87,7 +90,7 @@ func (r *recipientReader) add(recipient apiclient.Recipient) {
 	}
 	r.stats.attempted++
 	r.calls = append(r.calls, call{
-		recipient: recipient.Key, status: recipient.Status,
+		recipient: recipient.Key, record: recipient.Record, status: recipient.Status,
 		attempted: unixMicro(recipient.AttemptedAt), completed: unixMicro(recipient.CompletedAt),
 	})
 }
@@ -103,7 +106,7 @@ func (r *recipientReader) finish(row *apiclient.Batch, sent time.Time) *recipien
 		switch {
 		case !c.status.Outcome():
 		case c.impossible():
-			hash := hashOf(uint64(c.attempted), uint64(c.completed))
+			hash := xxhash.Sum64String(fmt.Sprintln(c.attempted, c.completed))
 			r.addOdd(oddValue{field: apiclient.FieldDuration, batch: r.batch, recipient: c.recipient, hash: hash})
 		case c.duration() >= 0:
 			durations = append(durations, c.duration())
@@ -115,8 +118,13 @@ func (r *recipientReader) finish(row *apiclient.Batch, sent time.Time) *recipien
 
 // countable returns the calls that can be counted as events. It leaves out rows
 // without an id, which cannot be told apart, and attempts at Unix time 0, which
-// call.attempted uses for none.
-func (r *recipientReader) countable() []call {
+// call.attempted uses for none. Without records, no call has a record to be read.
+func (r *recipientReader) countable(records bool) []call {
+	for i := range r.calls {
+		if !records {
+			r.calls[i].record = 0
+		}
+	}
 	return slices.DeleteFunc(r.calls, func(c call) bool { return c.recipient == 0 || c.attempted == 0 })
 }
 
@@ -133,7 +141,7 @@ func distributionOf(durations []time.Duration) distribution {
 	}
 	return distribution{
 		calls: n, p50: rank(0.5), p90: rank(0.9), p99: rank(0.99),
-		mean: sum / float64(n), max: durations[n-1].Seconds(),
+		mean: sum / float64(n), max: durations[n-1].Seconds(), sum: sum,
 	}
 }
 

@@ -145,6 +145,9 @@ func (r *refresh) send(next candidate) bool {
 	if r.refused != nil || len(r.inFlight) >= r.c.cfg.API.Concurrency || r.leaves(next) {
 		return false
 	}
+	if next.action == apiclient.ActionListCalls && r.awaitsGets() {
+		return false // their answers tell which records to read
+	}
 	permit, err := r.c.client.Take()
 	if err != nil {
 		r.refused = err
@@ -166,6 +169,17 @@ func (r *refresh) send(next candidate) bool {
 	return true
 }
 
+// awaitsGets reports whether recipients are being read, except those that a scrape
+// has given up on.
+func (r *refresh) awaitsGets() bool {
+	for request, f := range r.inFlight {
+		if request.action == apiclient.ActionGet && !f.givenUp {
+			return true
+		}
+	}
+	return false
+}
+
 // record records an answer and returns the log lines about it: nothing is called
 // back under the mutex.
 func (r *refresh) record(record func()) (lines [][]any) {
@@ -177,14 +191,16 @@ func (r *refresh) record(record func()) (lines [][]any) {
 }
 
 // answered goes on after an answer was recorded. The answer to a get changes the
-// plan only if its batch is due again; those to listings may add to it.
+// plan only if its batch is due again, or if it was the last one: then it is known
+// which call records are due. The answers to other requests may add to the plan.
 func (r *refresh) answered(request request) {
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
-	if request.action != apiclient.ActionGet || r.inFlight[request].sent.Before(r.newest.since) {
+	sent := r.inFlight[request].sent
+	delete(r.inFlight, request)
+	if request.action != apiclient.ActionGet || sent.Before(r.newest.since) || !r.awaitsGets() && !slices.ContainsFunc(r.plan, candidate.reads) {
 		r.plan = nil
 	}
-	delete(r.inFlight, request)
 	r.advance()
 }
 
@@ -228,6 +244,9 @@ func (r *refresh) prepare(req request, now time.Time) func(context.Context, *api
 			return func() { r.recordGet(reader, row, now, err) }
 		}
 	}
+	if req.action == apiclient.ActionListCalls {
+		return r.prepareRecords(req, now)
+	}
 	spawned := apiclient.Count{}
 	if req.id != "" {
 		spawned = r.c.store.batches[req.id].row.RecurrenceRuns
@@ -236,6 +255,28 @@ func (r *refresh) prepare(req request, now time.Time) func(context.Context, *api
 	return func(ctx context.Context, permit *apiclient.Permit) func() {
 		rows, err := permit.Next(ctx, walk)
 		return func() { r.recordPage(req, walk, rows, err) }
+	}
+}
+
+func (r *refresh) prepareRecords(req request, now time.Time) func(context.Context, *apiclient.Permit) (record func()) {
+	s := r.c.store
+	asked := s.nextSpan(now)
+	s.records.askedAt = now
+	s.records.allowance.AllowN(now, 1)
+	return func(ctx context.Context, permit *apiclient.Permit) func() {
+		page, err := permit.Calls(ctx, asked.from, asked.to)
+		return func() {
+			failures := s.records.failures
+			if err == nil {
+				s.recordCalls(asked, page, now)
+			} else if r.failed(req, s.records.failure, err) {
+				s.version++
+				s.records.failures, s.records.failure = failures+1, err
+			}
+			if err == nil && failures > 0 {
+				r.logRecovery(req, failures)
+			}
+		}
 	}
 }
 

@@ -111,7 +111,7 @@ func (s *faultyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, header := range []string{"X-Request-Id", "Server", "X-RateLimit-Limit", "X-RateLimit-Remaining", "Retry-After", "Location", "Content-Type"} {
 		w.Header().Set(header, strings.Map(printable, s.secret()))
 	}
-	raw, err := json.Marshal(s.answer(asked.Action, asked.ID))
+	raw, err := json.Marshal(s.answer(actionOf(r, asked.Action), asked.ID))
 	if err != nil {
 		panic(err)
 	}
@@ -147,6 +147,8 @@ func (s *faultyServer) answer(action, id string) any {
 		return map[string]any{"batches": []any{s.batch("b0"), s.batch("b1"), recurring}, s.secret(): s.secret()}
 	case "list_runs":
 		return map[string]any{"runs": []any{s.batch("run")}, "error": s.secret()}
+	case "list_calls":
+		return map[string]any{"calls": []any{s.call(), s.call(), s.call()}, "total": s.orSecret(3), "has_more": s.secret()}
 	}
 	return map[string]any{"batch": s.batch(id), "recipients": []any{s.recipient(), s.recipient()}, "runs": s.secret()}
 }
@@ -187,11 +189,22 @@ func (s *faultyServer) batch(id string) map[string]any {
 
 func (s *faultyServer) recipient() map[string]any {
 	return map[string]any{
-		"id": s.secret(), "name": s.secret(), "phone_number": s.secret(), "error": s.secret(), "call_record_id": s.secret(),
+		"id": s.secret(), "name": s.secret(), "phone_number": s.secret(), "error": s.secret(), "call_record_id": s.orSecret(s.pick("call-0", "call-1")),
 		"status":       s.orSecret(s.pick("pending", "calling", "completed", "busy")),
 		"attempted_at": s.orSecret(halfPastMidnight), "completed_at": s.orSecret(halfPastMidnight),
 		s.secret(): s.secret(),
 	}
+}
+
+// call makes a call record. One in two is that of a recipient.
+func (s *faultyServer) call() map[string]any {
+	call := map[string]any{
+		"id": s.orSecret(s.pick("call-0", "call-1")), "duration": s.orSecret(s.IntN(90)), "created_at": s.orSecret(halfPastMidnight), s.secret(): s.secret(),
+	}
+	for _, key := range []string{"agent_id", "agent_name", "from_number", "to_number", "direction", "status", "sentiment", "call_summary", "started_at", "ended_at"} {
+		call[key] = s.secret()
+	}
+	return call
 }
 
 // orSecret returns a value or, one time in four, a secret in its place.

@@ -22,7 +22,8 @@ type snapshot struct {
 	// Used only while the families are made.
 	up      bool
 	list    *listing
-	counted bool // the counts by state are known and not stale
+	records *callRecords // nil: none to show
+	counted bool         // the counts by state are known and not stale
 	batches map[apiclient.BatchStatus]int
 	runs    map[apiclient.BatchStatus]int
 	tracked []trackedBatch // by id
@@ -36,6 +37,9 @@ type trackedBatch struct {
 	recipients *recipientStats // nil: none to show
 
 	outdatedSince time.Time // since when the row has shown that recipients is outdated; zero: it is up to date
+
+	calls *callCounts
+	talk  *talkStats // nil: none to show
 }
 
 // Gather returns what is known now, sorted as a registry sorts it. Callers must
@@ -75,13 +79,19 @@ func newSnapshot(s *store, c *catalogue, now time.Time) *snapshot {
 			made.runs[b.row.Status]++
 		}
 	}
+	if s.cfg.CallRecords && made.holds(s.records.holdsUntil(s.cfg.MaxStaleness), now) {
+		made.records = &s.records
+	}
 	for _, b := range s.tracked(now) {
 		if !made.holds(s.rowHoldsUntil(b), now) {
 			continue
 		}
-		shown := trackedBatch{id: newLabelPair(batchID, b.row.ID), row: &b.row, now: now.In(s.cfg.WindowZone)}
+		shown := trackedBatch{id: newLabelPair(batchID, b.row.ID), row: &b.row, now: now.In(s.cfg.WindowZone), calls: &b.calls}
 		if b.stats != nil && !isTemplate(&b.row) && made.holds(b.recipientsHoldUntil(s.cfg.MaxStaleness), now) {
 			shown.recipients, shown.outdatedSince = b.stats, b.outdatedSince
+			if made.records != nil && b.ledger != nil {
+				shown.talk = b.ledger.talkStats()
+			}
 		}
 		made.tracked = append(made.tracked, shown)
 	}
@@ -90,7 +100,7 @@ func newSnapshot(s *store, c *catalogue, now time.Time) *snapshot {
 	}
 	slices.SortFunc(made.tracked, func(a, b trackedBatch) int { return cmp.Compare(a.row.ID, b.row.ID) })
 	made.families = c.families(made)
-	made.list, made.tracked = nil, nil // they point into the store, which changes
+	made.list, made.records, made.tracked = nil, nil, nil // they point into the store, which changes
 	return made
 }
 

@@ -27,6 +27,7 @@ type store struct {
 	clock    apiClock
 	batches  map[string]*batch
 	listings listings
+	records  callRecords
 	version  uint64 // incremented with every change
 
 	lastInTurn time.Time // when a batch that showed no change was last read
@@ -52,7 +53,8 @@ type batch struct {
 
 	outdatedSince time.Time // since when the row has shown that stats is outdated; zero: it is up to date
 
-	ledger *ledger // nil until the batch is read
+	ledger *ledger    // nil until the batch is read
+	calls  callCounts // seen since the batch was first seen
 
 	resumeFrom time.Time   // from when on calls count, if the ledger was dropped
 	resumeRow  fingerprint // of the row, when the ledger was dropped
@@ -61,7 +63,7 @@ type batch struct {
 func newStore(cfg *Config, client *apiclient.Client, counters *counters) *store {
 	return &store{
 		cfg: cfg, counters: counters, clock: newAPIClock(time.Now()),
-		batches: map[string]*batch{}, listings: newListings(client, cfg.API.Budget),
+		batches: map[string]*batch{}, listings: newListings(client, cfg.API.Budget), records: newCallRecords(cfg.API.Budget),
 	}
 }
 
@@ -178,7 +180,7 @@ func (s *store) update(row apiclient.Batch, sent time.Time, listed bool) apiclie
 	}
 	b := s.batches[row.ID]
 	if b == nil {
-		b = &batch{}
+		b = &batch{calls: callCounts{since: time.Now()}}
 		s.batches[row.ID] = b
 		s.firstSeen(b, &row, sent)
 	} else {
@@ -279,7 +281,13 @@ func (s *store) recordGet(row apiclient.Batch, reader *recipientReader, sent tim
 	if b.ledger == nil {
 		b.ledger = &ledger{}
 	}
-	s.counters.countCalls(b.ledger.count(reader.countable(), s.countsFrom(b, &row)))
+	s.countCalls(b, b.ledger.count(callsRead{reader.countable(s.cfg.CallRecords), sent, s.countsFrom(b, &row)}, &s.records.cache))
+}
+
+// countCalls adds events to the counters of the account and of their batch.
+func (s *store) countCalls(b *batch, events callEvents) {
+	s.counters.countCalls(events)
+	b.calls.add(events)
 }
 
 // recordGetFailure records a failed get. A single 404 proves nothing, because
@@ -357,7 +365,7 @@ func (s *store) sweep(now time.Time) {
 		keep[b] = true
 	}
 	for id, b := range s.batches {
-		if keep[b] || b.getPending {
+		if keep[b] || b.getPending || s.awaitsRecords(b) {
 			continue
 		}
 		b.dropLedger()
@@ -369,6 +377,12 @@ func (s *store) sweep(now time.Time) {
 			delete(s.batches, id)
 		}
 	}
+}
+
+// awaitsRecords reports whether the records of calls in the counters have yet to be
+// read. If they cannot be read, nothing waits for them.
+func (s *store) awaitsRecords(b *batch) bool {
+	return b.ledger != nil && !b.ledger.dueCounted.IsZero() && s.records.failures == 0
 }
 
 // dropLedger frees what is known about a batch's calls. It keeps only the time

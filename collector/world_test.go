@@ -102,7 +102,7 @@ func newWorld(tb testing.TB, changes ...setting) *world {
 		account: simulator.Options{Seed: 7},
 		collector: collector.Config{
 			MinRefresh: 10 * time.Second, MaxStaleness: 5 * time.Minute, FinishedRetention: time.Hour,
-			MaxBatches: 500, BatchNames: true,
+			MaxBatches: 500, BatchNames: true, CallRecords: true,
 		},
 		limits:    apiclient.Limits{PerMinute: 50, PerHour: 500},
 		url:       "https://magpipe.example/batch-calls",
@@ -398,7 +398,7 @@ func reminders(a *simulator.Account, id string) {
 		WindowStart: "00:30", WindowEnd: "17:00:00", WindowDays: []int{0, 6},
 	})
 	a.SetRecipients(id, []simulator.Recipient{
-		{ID: id + "-1", Status: "completed", AttemptedAt: at(0, 10, 0), CompletedAt: at(0, 12, 0)},
+		{ID: id + "-1", Status: "completed", AttemptedAt: at(0, 10, 0), CompletedAt: at(0, 12, 0), Talk: 100 * time.Second},
 		{ID: id + "-2", Status: "no_answer", AttemptedAt: at(0, 20, 0), CompletedAt: at(0, 21, 0)},
 		{ID: id + "-3", Status: "calling", AttemptedAt: at(0, 59, 0)},
 		{ID: id + "-4", Status: "failed", AttemptedAt: at(0, 30, 0), CompletedAt: at(0, 30, 3)},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -84,9 +85,10 @@ func AddFlags(app *kingpin.Application) *Settings {
 
 func (s *Settings) addAPIFlags(app *kingpin.Application) {
 	api := &s.Collector.API
-	endpoint, allowHTTP := "", false
+	endpoint, records, allowHTTP := "", "", false
 	flag(app, "api.url", "Endpoint of the batch-calls API; https, unless the host is loopback.").
 		Default("https://api.magpipe.ai/functions/v1/batch-calls").StringVar(&endpoint)
+	flag(app, "api.call-records-url", "Endpoint of the call records; list-calls beside --api.url if not set.").StringVar(&records)
 	flag(app, "api.key-file", "File that contains the API key. If not set, the key is taken from the environment variable MAGPIPE_API_KEY.").
 		StringVar(&s.Key.File)
 	add(flag(app, "api.allow-http", "Allow plain http to a host that is not loopback: the key is sent in clear."), toggle(&allowHTTP, ""))
@@ -104,13 +106,24 @@ func (s *Settings) addAPIFlags(app *kingpin.Application) {
 		if s.Demo && !budgetGiven && !perMinute.HasEnvarValue() && !perHour.HasEnvarValue() {
 			s.Limits = apiclient.Limits{PerMinute: 6000, PerHour: 100_000}
 		}
-		if api.URL, err = apiclient.ParseURL(endpoint, allowHTTP); errors.Is(err, apiclient.ErrPlainHTTP) {
-			return fmt.Errorf("--api.url: %w: use https, or allow it with --api.allow-http", err)
-		} else if err != nil {
-			return fmt.Errorf("--api.url: %w", err)
+		if api.URL, err = parseURL("api.url", endpoint, allowHTTP); err != nil || records == "" {
+			return err
 		}
-		return nil
+		api.RecordsURL, err = parseURL("api.call-records-url", records, allowHTTP)
+		return err
 	})
+}
+
+// parseURL parses the value of a flag as an endpoint of the API.
+func parseURL(name, value string, allowHTTP bool) (*url.URL, error) {
+	u, err := apiclient.ParseURL(value, allowHTTP)
+	switch {
+	case errors.Is(err, apiclient.ErrPlainHTTP):
+		return nil, fmt.Errorf("--%s: %w: use https, or allow it with --api.allow-http", name, err)
+	case err != nil:
+		return nil, fmt.Errorf("--%s: %w", name, err)
+	}
+	return u, nil
 }
 
 func (s *Settings) addCollectorFlags(app *kingpin.Application) {
@@ -120,6 +133,7 @@ func (s *Settings) addCollectorFlags(app *kingpin.Application) {
 	add(flag(app, "collector.finished-retention", "How long a finished batch keeps its series; 0s drops it at once."), duration(&c.FinishedRetention, "1h", 0))
 	add(flag(app, "collector.max-batches", "Maximum number of batches with series of their own."), count(&c.MaxBatches, "500", 0))
 	add(flag(app, "collector.batch-names", "Put the batch's name on magpipe_batch_info."), toggle(&c.BatchNames, "true"))
+	add(flag(app, "collector.call-records", "Read the call records, for who answered and how long they talked; at most a tenth of the budget."), toggle(&c.CallRecords, "true"))
 	add(flag(app, "collector.window-timezone", "Zone in which the API compares call windows."), zone(&c.WindowZone, "UTC"))
 }
 

@@ -1,0 +1,267 @@
+package collector
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"magpipe_exporter/apiclient"
+)
+
+// callRecords is the listing of call records, which tell who answered. It is not
+// walked from its newest row on. Instead, each request asks for the span of time in
+// which calls wait for their records: these are known from the recipients. So a
+// request never depends on the one before, rows that shift the pages do no harm,
+// and an account that does not call costs nothing.
+type callRecords struct {
+	cache     recordCache
+	allowance *rate.Limiter // of all requests for call records
+
+	rest     time.Time // the end of the part of its span that the last page did not reach; zero: it reached its start
+	askedAt  time.Time // when a page was last requested, successfully or not; zero: never
+	readAt   time.Time // when the last good page was requested; zero: none yet
+	failures int       // pages in a row that failed
+	failure  error     // of the last failed page
+}
+
+func newCallRecords(budget *apiclient.Budget) callRecords {
+	hourly := recordsShare * budget.Refill() * 3600
+	burst := math.Max(1, math.Floor(hourly/10))
+	perHour := math.Max(hourly-burst, hourly/2) // so that with the burst, no hour holds more than the share
+	return callRecords{allowance: rate.NewLimiter(rate.Limit(perHour/3600), int(burst))}
+}
+
+// missing reports whether the key gives no access to call records.
+func (r *callRecords) missing() bool {
+	return r.failure != nil && slices.Contains([]string{"unauthorized", "not_found"}, apiclient.Reason(r.failure))
+}
+
+// record is one call record.
+type record struct {
+	created int64 // Unix microseconds by the API's clock
+	readAt  int64 // Unix microseconds by the local clock; 0: no record
+	talk    time.Duration
+}
+
+// recordCache holds records that were read before their recipients, in two
+// generations: when the newer one is full, the older one is dropped.
+type recordCache struct{ newer, older map[uint64]record }
+
+// cachedRecords is how many records a generation holds.
+const cachedRecords = 1 << 13
+
+func (c *recordCache) of(key uint64) record {
+	if r, ok := c.newer[key]; ok {
+		return r
+	}
+	return c.older[key]
+}
+
+func (c *recordCache) add(key uint64, r record) {
+	if len(c.newer) >= cachedRecords {
+		c.newer, c.older = nil, c.newer
+	}
+	if c.newer == nil {
+		c.newer = map[uint64]record{}
+	}
+	c.newer[key] = r
+}
+
+// recordSlack is how far a record's created_at may be from its call's attempted_at.
+const recordSlack = 5 * time.Second
+
+// of reports whether a record was read and is that of a call. One that was created
+// before the call began is not: a recipient that is called again may show the
+// record of its last call for a moment.
+func (r record) of(k *knownCall) bool {
+	return r.readAt != 0 && r.created >= k.attempted-recordSlack.Microseconds()
+}
+
+// learn records what a record tells about its call.
+func (k *knownCall) learn(r record, events *callEvents) {
+	if k.settled || !r.of(k) {
+		return
+	}
+	k.talk = r.talk
+	k.settled = r.talk > 0 || (k.ended && r.readAt >= k.settles)
+	if k.settled && k.counted && r.talk > 0 {
+		events.talks = append(events.talks, k.talk)
+	}
+}
+
+// recordDue returns when the record of a call is to be read, or zero if it is not.
+// Of a call that has not ended, it is read once.
+func (k *knownCall) recordDue() time.Time {
+	switch {
+	case k.settled, k.record == 0, !k.counted && !k.current:
+		return time.Time{}
+	case k.talk == notRead:
+		return time.UnixMicro(k.attempted)
+	case k.ended:
+		return time.UnixMicro(k.settles)
+	}
+	return time.Time{}
+}
+
+// schedule computes when the next records are due.
+func (l *ledger) schedule() {
+	l.dueCounted, l.dueOthers = time.Time{}, time.Time{}
+	for i := range l.calls {
+		if k := &l.calls[i]; k.counted {
+			l.dueCounted = earlier(l.dueCounted, k.recordDue())
+		} else {
+			l.dueOthers = earlier(l.dueOthers, k.recordDue())
+		}
+	}
+	for i := range l.superseded {
+		l.dueCounted = earlier(l.dueCounted, l.superseded[i].recordDue())
+	}
+}
+
+// each calls do with every call that is known.
+func (l *ledger) each(do func(*knownCall)) {
+	for i := range l.calls {
+		do(&l.calls[i])
+	}
+	for i := range l.superseded {
+		do(&l.superseded[i])
+	}
+}
+
+// talkStats summarizes the talk times of the calls that the last read of a batch
+// shows.
+type talkStats struct {
+	answered, recorded int64        // calls with a talk time above 0, and calls whose record was read
+	talk               distribution // of the former
+}
+
+func (l *ledger) talkStats() *talkStats {
+	if l.talk == nil {
+		stats, talks := &talkStats{}, []time.Duration(nil)
+		for i := range l.calls {
+			k := &l.calls[i]
+			if !k.current || k.talk == notRead {
+				continue
+			}
+			stats.recorded++
+			if k.talk > 0 {
+				talks = append(talks, k.talk)
+			}
+		}
+		stats.answered, stats.talk = int64(len(talks)), distributionOf(talks)
+		l.talk = stats
+	}
+	return l.talk
+}
+
+// holdsUntil is when the data from call records is dropped because their reads
+// keep failing. It is in the past if none was ever read.
+func (r *callRecords) holdsUntil(maxStaleness time.Duration) time.Time {
+	switch {
+	case r.failures > 0 && r.readAt.IsZero():
+		return r.askedAt
+	case persistent(r.failures):
+		return r.readAt.Add(maxStaleness)
+	}
+	return time.Time{}
+}
+
+// span is a span of time by the API's clock, with both ends.
+type span struct{ from, to time.Time }
+
+// nextSpan returns the span of the calls that wait for their records: of those in
+// the counters, or if there are none, of the others. If the last page did not
+// reach the start of its span, the calls in the rest of it come first.
+func (s *store) nextSpan(now time.Time) span {
+	var counted, others []time.Time
+	for _, b := range s.batches {
+		if b.ledger == nil {
+			continue
+		}
+		b.ledger.each(func(k *knownCall) {
+			switch due := k.recordDue(); {
+			case due.IsZero() || due.After(now):
+			case k.counted:
+				counted = append(counted, time.UnixMicro(k.attempted))
+			default:
+				others = append(others, time.UnixMicro(k.attempted))
+			}
+		})
+	}
+	waiting := counted
+	if len(waiting) == 0 {
+		waiting = others
+	}
+	if len(waiting) == 0 {
+		return span{now, now}
+	}
+	slices.SortFunc(waiting, time.Time.Compare)
+	if inRest, _ := slices.BinarySearchFunc(waiting, s.records.rest, time.Time.Compare); inRest > 0 {
+		waiting = waiting[:inRest]
+	}
+	return span{waiting[0].Add(-recordSlack), waiting[len(waiting)-1].Add(recordSlack)}
+}
+
+// recordCalls records a page of call records that was asked for at a local time.
+// A call in the part of the span that the page covers, but without a record there,
+// has none, unless it has ended just now.
+func (s *store) recordCalls(asked span, page apiclient.CallPage, sent time.Time) {
+	s.version++
+	s.records.readAt, s.records.failures, s.records.failure = sent, 0, nil
+	read := map[uint64]record{}
+	oldest := asked.to
+	for _, row := range page.Records {
+		for _, odd := range row.Odd {
+			s.counters.countOdd(oddValue{field: odd.Field, recipient: row.Key, hash: odd.Hash})
+		}
+		if row.Key != 0 && row.Talk.Known && !row.CreatedAt.IsZero() {
+			read[row.Key] = record{created: row.CreatedAt.UnixMicro(), readAt: sent.UnixMicro(), talk: talkTime(row.Talk)}
+			oldest = earlier(oldest, row.CreatedAt)
+		}
+	}
+	covered := asked
+	s.records.rest = time.Time{}
+	if len(page.Records) > 0 && (!page.Total.Known || page.Total.N > int64(len(page.Records))) {
+		covered.from = earlier(oldest.Add(time.Microsecond), asked.to.Add(-2*recordSlack)) // at least the newest call is done with
+		s.records.rest = covered.from
+	}
+	for _, b := range s.batches {
+		if b.ledger != nil {
+			s.countCalls(b, b.ledger.learnAll(read, covered, sent))
+		}
+	}
+	for key, r := range read {
+		s.records.cache.add(key, r)
+	}
+}
+
+// talkTime returns the talk time that a record tells, at most that of the longest call.
+func talkTime(seconds apiclient.Count) time.Duration {
+	return time.Duration(min(float64(seconds.N)*float64(time.Second), float64(longestCall)))
+}
+
+// learnAll records what a page of call records tells about the calls of a batch,
+// and removes their records from those that were read.
+func (l *ledger) learnAll(read map[uint64]record, covered span, sent time.Time) (events callEvents) {
+	touched := false
+	l.each(func(k *knownCall) {
+		r := read[k.record]
+		switch {
+		case k.record == 0 || k.settled:
+		case r.of(k):
+			k.learn(r, &events)
+			touched = true
+		case k.attempted >= covered.from.UnixMicro() && k.attempted <= covered.to.UnixMicro() && sent.UnixMicro() >= k.settles:
+			k.settled, touched = true, true // it has no record
+		}
+		delete(read, k.record)
+	})
+	if touched {
+		l.superseded = slices.DeleteFunc(l.superseded, func(k knownCall) bool { return k.settled })
+		l.schedule()
+		l.talk = nil
+	}
+	return events
+}
