@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -57,7 +56,7 @@ func (c *callCounts) add(events callEvents) {
 // ledger remembers the calls of one batch, so that each is counted once, however
 // often it is read and even if the batch is run again or the recipient retried.
 type ledger struct {
-	calls      []knownCall // the latest call of each recipient, by recipient
+	calls      []knownCall // the latest call of each recipient
 	superseded []knownCall // older calls whose records are still to be read
 	newest     int64       // newest timestamp of a counted call, in Unix microseconds
 	begun      bool        // a read was counted
@@ -106,45 +105,43 @@ func (l *ledger) count(read callsRead, records *recordCache) callEvents {
 	for i := range l.calls {
 		l.calls[i].current = false
 	}
-	slices.SortStableFunc(calls, func(x, y call) int { return cmp.Compare(x.recipient, y.recipient) })
-	var added []knownCall
+	index := l.indexFor(calls)
 	for _, c := range calls {
-		known := l.find(c.recipient, added)
-		if known == nil {
-			added = append(added, knownCall{recipient: c.recipient})
-			known = &added[len(added)-1]
-		}
+		known := &l.calls[index[c.recipient]]
 		if c.attempted >= known.attempted { // otherwise a newer call has replaced it
 			l.advance(known, c, least, &events)
 			known.settle(read.sent)
 			known.learn(records.of(known.record), &events)
 		}
 	}
-	l.insert(added)
 	l.schedule()
 	l.talk = nil
 	return events
 }
 
-// find returns the known call of a recipient, or nil. The calls that are added in
-// the same read come in order.
-func (l *ledger) find(recipient uint64, added []knownCall) *knownCall {
-	if n := len(added); n > 0 && added[n-1].recipient == recipient {
-		return &added[n-1]
+// indexFor returns the index in l.calls of each recipient, those of the given calls
+// included, for which it makes room.
+func (l *ledger) indexFor(calls []call) map[uint64]int {
+	index := make(map[uint64]int, len(l.calls)+len(calls))
+	for i := range l.calls {
+		index[l.calls[i].recipient] = i
 	}
-	i, found := slices.BinarySearchFunc(l.calls, recipient, func(k knownCall, key uint64) int { return cmp.Compare(k.recipient, key) })
-	if !found {
-		return nil
+	var added []uint64
+	for _, c := range calls {
+		if _, ok := index[c.recipient]; !ok {
+			index[c.recipient] = len(index)
+			added = append(added, c.recipient)
+		}
 	}
-	return &l.calls[i]
-}
-
-func (l *ledger) insert(added []knownCall) {
-	if len(added) == 0 {
-		return
+	if len(added) > 0 {
+		grown := make([]knownCall, len(index)) // no larger than it must be, because it is kept
+		known := copy(grown, l.calls)
+		for i, recipient := range added {
+			grown[known+i].recipient = recipient
+		}
+		l.calls = grown
 	}
-	l.calls = append(slices.Clip(l.calls), added...)
-	slices.SortFunc(l.calls, func(x, y knownCall) int { return cmp.Compare(x.recipient, y.recipient) })
+	return index
 }
 
 // advance adds the events of a call that were not counted for its recipient yet.

@@ -48,6 +48,7 @@ func TestEveryCallCountsOnceAcrossRerunsAndRetries(t *testing.T) {
 				}
 				w.endCalls(ids)
 				w.compareCalls(began)
+				w.compareBatches()
 			}, withoutLimits)
 		})
 	}
@@ -105,6 +106,22 @@ func (w *world) compareCalls(since time.Time) {
 	}
 }
 
+// compareBatches compares the counters of the batches, all of which are shown, with
+// those of the account.
+func (w *world) compareBatches() {
+	w.Helper()
+	for _, name := range []string{"started", "finished", "answered"} {
+		sums := map[string]float64{}
+		for labels, n := range w.values("magpipe_batch_calls_" + name + "_total") {
+			_, outcome, _ := strings.Cut(labels, " ")
+			sums[outcome] += n
+		}
+		if diff := cmp.Diff(w.values("magpipe_calls_"+name+"_total"), sums); diff != "" {
+			w.Errorf("calls %s of the account, and the sum over its batches (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // TestEveryEndOfACallCountsUnlessNoReadCouldShowIt plays some ten thousand calls
 // with re-runs, retries, cancellations and restarts of the exporter, on the
 // default budget. From the reads that happened it works out which ends they
@@ -137,6 +154,7 @@ func TestEveryEndOfACallCountsUnlessNoReadCouldShowIt(t *testing.T) {
 		}
 		h.addCounted()
 		h.compareEnds()
+		h.compareBatches()
 	})
 }
 
