@@ -5,8 +5,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"magpipe_exporter/apiclient"
 )
 
@@ -63,7 +61,7 @@ func (s *store) readCalls(sent time.Time, attempts ...time.Time) {
 
 func (s *store) wantStarted(t *testing.T, want float64, after string, jump time.Duration) {
 	t.Helper()
-	if got := testutil.ToFloat64(s.counters.counters["magpipe_calls_started_total"]); got != want {
+	if got := s.counters.of("magpipe_calls_started_total", nil).value; got != want {
 		t.Errorf("after %s by %v %v calls were counted, want %v", after, jump, got, want)
 	}
 }

@@ -5,63 +5,104 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"magpipe_exporter/apiclient"
 )
 
-// counters are the counters and histograms. They count events as they happen;
-// all other metrics are derived from the store.
+// counters are the counters and histograms of the account and the exporter. They
+// count events as they happen; all other metrics are derived from the store. They
+// are not client_golang's, because those cannot go on where another process ended.
 type counters struct {
-	registry   *prometheus.Registry
-	counters   map[string]*prometheus.CounterVec // by name, as in the catalogue
-	histograms map[string]*prometheus.HistogramVec
+	catalogue *catalogue
 
-	odd map[uint64]struct{} // keys of the odd values counted so far
+	mu      sync.Mutex           // guards all fields below
+	series  map[string][]*series // by name, as in the catalogue
+	odd     map[uint64]struct{}  // keys of the odd values counted so far
+	changes int                  // how many times anything was counted
+}
+
+// series is one series of a counter or a histogram.
+type series struct {
+	labels    []string
+	since     time.Time          // when it began at 0
+	value     float64            // of a counter
+	histogram *durationHistogram // nil: it is a counter
 }
 
 // newCounters makes every counter and histogram of the catalogue that is not of a
 // batch, with the series that they expose from the start.
 func newCounters(catalogue *catalogue) *counters {
-	c := &counters{
-		registry: prometheus.NewRegistry(), counters: map[string]*prometheus.CounterVec{}, histograms: map[string]*prometheus.HistogramVec{},
-		odd: map[uint64]struct{}{},
-	}
+	c := &counters{catalogue: catalogue, series: map[string][]*series{}, odd: map[uint64]struct{}{}}
+	now := time.Now()
 	for i := range catalogue.metrics {
-		switch m := &catalogue.metrics[i]; {
-		case m.ofBatch(): // made from the store
-		case m.kind == counter:
-			c.counters[m.name] = prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.name, Help: m.help}, m.labels)
-			c.registry.MustRegister(c.counters[m.name])
-			for _, values := range m.series {
-				c.counters[m.name].WithLabelValues(values...)
-			}
-		case m.kind == histogram: // classic and native
-			c.histograms[m.name] = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-				Name: m.name, Help: m.help, Buckets: m.buckets,
-				NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
-				NativeHistogramMinResetDuration: time.Hour,
-			}, m.labels)
-			c.registry.MustRegister(c.histograms[m.name])
-			for _, values := range m.series {
-				c.histograms[m.name].WithLabelValues(values...)
-			}
+		m := &catalogue.metrics[i]
+		if m.ofBatch() || m.kind == gauge {
+			continue
 		}
+		for _, labels := range m.series {
+			s := &series{labels: labels, since: now}
+			if m.kind == histogram {
+				s.histogram = newHistogram(m.buckets)
+			}
+			c.series[m.name] = append(c.series[m.name], s)
+		}
+		slices.SortFunc(c.series[m.name], func(x, y *series) int { return slices.Compare(x.labels, y.labels) })
 	}
 	return c
 }
 
+// of returns the series of a metric with some labels. It panics if the catalogue
+// does not have it.
+func (c *counters) of(name string, labels []string) *series {
+	i := slices.IndexFunc(c.series[name], func(s *series) bool { return slices.Equal(s.labels, labels) })
+	return c.series[name][i]
+}
+
 // add adds to the counter of a name, as in the catalogue.
 func (c *counters) add(n int, name string, labels ...string) {
-	c.counters[name].WithLabelValues(labels...).Add(float64(n))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of(name, labels).value += float64(n)
+	c.changes++
 }
 
 // observe adds a duration to the histogram of a name.
 func (c *counters) observe(took time.Duration, name string, labels ...string) {
-	c.histograms[name].WithLabelValues(labels...).Observe(took.Seconds())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of(name, labels).histogram.observe(took.Seconds())
+	c.changes++
+}
+
+// families makes the families of all counters and histograms.
+func (c *counters) families() []*dto.MetricFamily {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var families []*dto.MetricFamily
+	for i := range c.catalogue.metrics {
+		m := &c.catalogue.metrics[i]
+		var samples []*dto.Metric
+		for _, s := range c.series[m.name] {
+			sample := &dto.Metric{Label: c.catalogue.labels(m, nil, s.labels)}
+			if created := timestamppb.New(s.since); s.histogram != nil {
+				sample.Histogram = s.histogram.write()
+				sample.Histogram.CreatedTimestamp = created
+			} else {
+				value := s.value
+				sample.Counter = &dto.Counter{Value: &value, CreatedTimestamp: created}
+			}
+			samples = append(samples, sample)
+		}
+		families = m.appendFamily(families, samples)
+	}
+	return families
 }
 
 // Why a request that was due was not sent.
@@ -102,12 +143,20 @@ func (c *counters) countCalls(events callEvents) {
 
 // countOdd counts an odd value, unless it was counted before.
 func (c *counters) countOdd(o oddValue) {
-	hash := o.key()
-	if _, known := c.odd[hash]; known || len(c.odd) >= maxOddValues {
-		return
+	if c.firstSeen(o) {
+		c.add(1, "magpipe_exporter_unknown_values_total", string(o.field))
 	}
-	c.odd[hash] = struct{}{}
-	c.add(1, "magpipe_exporter_unknown_values_total", string(o.field))
+}
+
+func (c *counters) firstSeen(o oddValue) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := o.key()
+	if _, known := c.odd[key]; known || len(c.odd) >= maxOddValues {
+		return false
+	}
+	c.odd[key] = struct{}{}
+	return true
 }
 
 // key is a hash of 32 bits. It is that short so that it does not tell the value,

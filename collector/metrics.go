@@ -417,18 +417,7 @@ func (c *catalogue) budgetFamilies(b *apiclient.Budget) []*dto.MetricFamily {
 func (c *catalogue) add(samples *[]*dto.Metric, m *metric, b *trackedBatch, values func(emit)) {
 	first := len(*samples)
 	values(func(value float64, labels ...string) {
-		pairs := make([]*dto.LabelPair, 0, len(labels)+1)
-		if b != nil {
-			pairs = append(pairs, b.id)
-		}
-		for i, label := range labels {
-			pair := c.pairs[[2]string{m.labels[i], label}]
-			if pair == nil {
-				pair = newLabelPair(m.labels[i], label)
-			}
-			pairs = append(pairs, pair)
-		}
-		sample := &dto.Metric{Label: pairs}
+		sample := &dto.Metric{Label: c.labels(m, b, labels)}
 		if m.kind == counter {
 			sample.Counter = &dto.Counter{Value: &value, CreatedTimestamp: timestamppb.New(b.calls.since)}
 		} else {
@@ -439,6 +428,23 @@ func (c *catalogue) add(samples *[]*dto.Metric, m *metric, b *trackedBatch, valu
 	slices.SortFunc((*samples)[first:], func(a, b *dto.Metric) int {
 		return slices.CompareFunc(a.Label, b.Label, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetValue(), b.GetValue()) })
 	})
+}
+
+// labels returns the labels of a sample with some values; b is nil unless it is a
+// batch's.
+func (c *catalogue) labels(m *metric, b *trackedBatch, values []string) []*dto.LabelPair {
+	pairs := make([]*dto.LabelPair, 0, len(values)+1)
+	if b != nil {
+		pairs = append(pairs, b.id)
+	}
+	for i, value := range values {
+		pair := c.pairs[[2]string{m.labels[i], value}]
+		if pair == nil {
+			pair = newLabelPair(m.labels[i], value)
+		}
+		pairs = append(pairs, pair)
+	}
+	return pairs
 }
 
 // appendFamily appends the family of a metric, unless it has no samples.

@@ -45,11 +45,10 @@ type trackedBatch struct {
 // Gather returns what is known now, sorted as a registry sorts it. Callers must
 // not modify it, because scrapes share most of it.
 func (c *Collector) Gather() ([]*dto.MetricFamily, error) {
-	families, err := c.counters.registry.Gather()
-	families = append(families, c.catalogue.budgetFamilies(c.cfg.API.Budget)...)
+	families := append(c.counters.families(), c.catalogue.budgetFamilies(c.cfg.API.Budget)...)
 	families = append(families, c.currentSnapshot(time.Now()).families...)
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return families, err
+	return families, nil
 }
 
 func (c *Collector) currentSnapshot(now time.Time) *snapshot {

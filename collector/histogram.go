@@ -1,0 +1,79 @@
+package collector
+
+import (
+	"maps"
+	"math"
+	"slices"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// durationHistogram counts values in classic buckets and in native ones of schema 3, whose
+// bounds are a factor of 2^(1/8) = 1.09 apart. The values are durations of less
+// than a day, so there are a few hundred native buckets at most.
+type durationHistogram struct {
+	bounds  []float64      // upper bounds of the classic buckets
+	classic []uint64       // how many values were in each, and in the one above all bounds
+	native  map[int]uint64 // how many values were in each native bucket, by its index
+	zero    uint64         // how many values were 0
+	sum     float64
+}
+
+const (
+	nativeSchema        = 3
+	nativeZeroThreshold = 0x1p-128
+)
+
+// nativeBounds are the bounds between 0.5 and 1: 2^(i/8) / 2.
+var nativeBounds = [1 << nativeSchema]float64{
+	0.5, 0.5452538663326288, 0.5946035575013605, 0.6484197773255048, 0.7071067811865475, 0.7711054127039704, 0.8408964152537144, 0.9170040432046711,
+}
+
+func newHistogram(bounds []float64) *durationHistogram {
+	return &durationHistogram{bounds: bounds, classic: make([]uint64, len(bounds)+1), native: map[int]uint64{}}
+}
+
+// observe counts a value, which is at least 0.
+func (h *durationHistogram) observe(value float64) {
+	i, _ := slices.BinarySearch(h.bounds, value)
+	h.classic[i]++
+	h.sum += value
+	if value <= nativeZeroThreshold {
+		h.zero++
+		return
+	}
+	h.native[nativeIndex(value)]++
+}
+
+// nativeIndex returns the index of the native bucket of a value: bucket i holds
+// values above 2^((i-1)/8) up to 2^(i/8).
+func nativeIndex(value float64) int {
+	fraction, exponent := math.Frexp(value) // value = fraction × 2^exponent, with 0.5 ≤ fraction < 1
+	i, _ := slices.BinarySearch(nativeBounds[:], fraction)
+	return i + (exponent-1)*len(nativeBounds)
+}
+
+// write returns the histogram as client_golang would.
+func (h *durationHistogram) write() *dto.Histogram {
+	schema, threshold, zero, sum, count := int32(nativeSchema), nativeZeroThreshold, h.zero, h.sum, uint64(0)
+	out := &dto.Histogram{SampleSum: &sum, Schema: &schema, ZeroThreshold: &threshold, ZeroCount: &zero}
+	for i, n := range h.classic {
+		count += n
+		if i < len(h.bounds) {
+			cumulative := count
+			out.Bucket = append(out.Bucket, &dto.Bucket{CumulativeCount: &cumulative, UpperBound: &h.bounds[i]})
+		}
+	}
+	out.SampleCount = &count
+	end, before := 0, int64(0) // of the last span, and the count of the last bucket
+	for _, index := range slices.Sorted(maps.Keys(h.native)) {
+		if offset := int32(index - end); len(out.PositiveSpan) == 0 || offset > 0 {
+			out.PositiveSpan = append(out.PositiveSpan, &dto.BucketSpan{Offset: &offset, Length: new(uint32)})
+		}
+		*out.PositiveSpan[len(out.PositiveSpan)-1].Length++
+		n := int64(h.native[index])
+		out.PositiveDelta = append(out.PositiveDelta, n-before)
+		end, before = index+1, n
+	}
+	return out
+}
