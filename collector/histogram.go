@@ -14,7 +14,7 @@ import (
 type durationHistogram struct {
 	bounds  []float64      // upper bounds of the classic buckets
 	classic []uint64       // how many values were in each, and in the one above all bounds
-	native  map[int]uint64 // how many values were in each native bucket, by its index
+	native  map[int]int64  // how many values were in each native bucket, by its index
 	zero    uint64         // how many values were 0
 	sum     float64
 }
@@ -30,7 +30,7 @@ var nativeBounds = [1 << nativeSchema]float64{
 }
 
 func newHistogram(bounds []float64) *durationHistogram {
-	return &durationHistogram{bounds: bounds, classic: make([]uint64, len(bounds)+1), native: map[int]uint64{}}
+	return &durationHistogram{bounds: bounds, classic: make([]uint64, len(bounds)+1), native: map[int]int64{}}
 }
 
 // observe counts a value, which is at least 0.
@@ -67,13 +67,12 @@ func (h *durationHistogram) write() *dto.Histogram {
 	out.SampleCount = &count
 	end, before := 0, int64(0) // of the last span, and the count of the last bucket
 	for _, index := range slices.Sorted(maps.Keys(h.native)) {
-		if offset := int32(index - end); len(out.PositiveSpan) == 0 || offset > 0 {
+		if offset := int32(index - end); len(out.PositiveSpan) == 0 || offset > 0 { //nolint:gosec // an index is that of a duration: a few hundred at most
 			out.PositiveSpan = append(out.PositiveSpan, &dto.BucketSpan{Offset: &offset, Length: new(uint32)})
 		}
 		*out.PositiveSpan[len(out.PositiveSpan)-1].Length++
-		n := int64(h.native[index])
-		out.PositiveDelta = append(out.PositiveDelta, n-before)
-		end, before = index+1, n
+		out.PositiveDelta = append(out.PositiveDelta, h.native[index]-before)
+		end, before = index+1, h.native[index]
 	}
 	return out
 }
