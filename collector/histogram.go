@@ -12,10 +12,10 @@ import (
 // bounds are a factor of 2^(1/8) = 1.09 apart. The values are durations of less
 // than a day, so there are a few hundred native buckets at most.
 type durationHistogram struct {
-	bounds  []float64      // upper bounds of the classic buckets
-	classic []uint64       // how many values were in each, and in the one above all bounds
-	native  map[int]int64  // how many values were in each native bucket, by its index
-	zero    uint64         // how many values were 0
+	bounds  []float64     // upper bounds of the classic buckets
+	classic []uint64      // how many values were in each, and in the one above all bounds
+	native  map[int]int64 // how many values were in each native bucket, by its index
+	zero    uint64        // how many values were 0
 	sum     float64
 }
 
