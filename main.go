@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/url"
@@ -77,6 +78,11 @@ func start(ctx context.Context, s *cli.Settings, out io.Writer) error {
 	}
 	api := &s.Collector.API
 	api.Key, api.Version, api.Budget = key, version.Version, apiclient.NewBudget(s.Limits)
+	if s.StateFile != "" && !s.Once { // --once must not touch the file of the exporter that serves
+		if s.Collector.State, err = collector.OpenState(s.StateFile, api.URL, s.Collector.Logger); err != nil {
+			return fmt.Errorf("--state.file: %w", err)
+		}
+	}
 	c := collector.New(s.Collector)
 	defer c.Close()
 	s.Server.Name, s.Server.Collector = program, c

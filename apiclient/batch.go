@@ -22,8 +22,9 @@ type Batch struct {
 
 	Odd []Odd // nil if every value made sense
 
-	carried memberSet // the members that the row had; 0 if it was not decoded
-	misread memberSet // the members of the window that could not be decoded
+	// For KeepFrom. They are exported so that a Batch can be encoded and decoded.
+	Carried memberSet // the members that the row had; 0 if it was not decoded
+	Misread memberSet // the members of the window that could not be decoded
 }
 
 // Count is a number of things, which is at least 0 if Known.
@@ -153,13 +154,13 @@ func (b *Batch) KeepFrom(older *Batch) {
 	keep(b, memberUpdatedAt, &b.UpdatedAt, older.UpdatedAt)
 	keep(b, memberCompletedAt, &b.CompletedAt, older.CompletedAt)
 	b.keepWindow(older)
-	if b.carried != 0 {
-		b.carried |= older.carried
+	if b.Carried != 0 {
+		b.Carried |= older.Carried
 	}
 }
 
 func keep[T any](b *Batch, member memberSet, to *T, older T) {
-	if !b.carried.has(member) {
+	if !b.Carried.has(member) {
 		*to = older
 	}
 }
@@ -168,11 +169,11 @@ func (b *Batch) keepWindow(older *Batch) {
 	keep(b, memberWindowStart, &b.Window.Start, older.Window.Start)
 	keep(b, memberWindowEnd, &b.Window.End, older.Window.End)
 	keep(b, memberWindowDays, &b.Window.Days, older.Window.Days)
-	if b.carried == 0 {
+	if b.Carried == 0 {
 		return
 	}
-	b.misread |= older.misread &^ b.carried
-	b.Window.Unknown = b.misread != 0
+	b.Misread |= older.Misread &^ b.Carried
+	b.Window.Unknown = b.Misread != 0
 }
 
 // RanSince reports whether the batch began or completed anew after an older row
@@ -182,8 +183,8 @@ func (b *Batch) RanSince(older *Batch) bool {
 	anew := func(was, is time.Time) bool {
 		return !is.IsZero() && !is.Equal(was) && (!was.IsZero() || is.After(older.UpdatedAt))
 	}
-	return (older.carried.has(memberStartedAt) && anew(older.StartedAt, b.StartedAt)) ||
-		(older.carried.has(memberCompletedAt) && anew(older.CompletedAt, b.CompletedAt))
+	return (older.Carried.has(memberStartedAt) && anew(older.StartedAt, b.StartedAt)) ||
+		(older.Carried.has(memberCompletedAt) && anew(older.CompletedAt, b.CompletedAt))
 }
 
 // BatchStatus is the state of a batch. The zero value stands for any state that

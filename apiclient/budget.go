@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -45,6 +46,41 @@ func NewBudget(l Limits) *Budget {
 	b := &Budget{limits: l, bucket: rate.NewLimiter(rate.Limit(refill), burst)}
 	b.bucket.AllowN(time.Now(), burst-min(burst, max(1, l.PerHour/25)))
 	return b
+}
+
+// BudgetState is what a Budget knows about the requests sent, to be kept across
+// restarts.
+type BudgetState struct {
+	At            time.Time // of the state
+	Tokens        float64   // requests that the bucket would have paid for then
+	PausedTo      time.Time // the end of the pause that the API asked for; zero: none
+	RateLimit     RateLimit
+	RateLimitEnds time.Time
+}
+
+// State returns what the budget knows now.
+func (b *Budget) State() BudgetState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	return BudgetState{At: now, Tokens: b.bucket.TokensAt(now), PausedTo: b.pausedTo, RateLimit: b.rateLimit, RateLimitEnds: b.rateLimitEnds}
+}
+
+// Restore has a budget that was not used yet go on from an earlier state. Since
+// then, its bucket has refilled.
+func (b *Budget) Restore(s BudgetState) {
+	now := time.Now()
+	burst := float64(b.Burst())
+	tokens := s.Tokens + b.Refill()*max(0, now.Sub(s.At).Seconds())
+	b.bucket = rate.NewLimiter(b.bucket.Limit(), b.Burst())
+	b.bucket.AllowN(now, int(math.Ceil(burst-max(0, min(burst, tokens)))))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pausedTo = s.PausedTo
+	if latest := now.Add(longestPause); b.pausedTo.After(latest) {
+		b.pausedTo = latest
+	}
+	b.rateLimit, b.rateLimitEnds = s.RateLimit, s.RateLimitEnds
 }
 
 // unlimited is more requests than can ever be sent, and small enough to calculate with.

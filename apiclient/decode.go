@@ -107,7 +107,7 @@ func (d *document) batch() (Batch, error) {
 	if err := d.enter(); err != nil {
 		return b, err
 	}
-	b.carried = memberAny
+	b.Carried = memberAny
 	for d.kind() != '}' {
 		name, err := d.name()
 		if err == nil {
@@ -117,14 +117,14 @@ func (d *document) batch() (Batch, error) {
 			return b, err
 		}
 	}
-	b.Window.Unknown = b.misread != 0
+	b.Window.Unknown = b.Misread != 0
 	return b, d.leave()
 }
 
 // batchMember reads one member of a row. If a name occurs more than once, the
 // last value wins.
 func (d *document) batchMember(name []byte, b *Batch) (err error) {
-	b.carried |= memberNames[string(name)]
+	b.Carried |= memberNames[string(name)]
 	switch string(name) {
 	case "id":
 		b.ID, err = d.text()
@@ -185,14 +185,14 @@ func (d *document) batchStatus(b *Batch) error {
 
 // clock reads the start or the end of a window. It returns -1 for null.
 func (d *document) clock(b *Batch, member memberSet) (minute int, err error) {
-	b.misread &^= member
+	b.Misread &^= member
 	raw, kind, err := d.value()
 	if err != nil || kind == 'n' {
 		return -1, err
 	}
 	minute, ok := parseClock(string(raw))
 	if kind != '"' || !ok {
-		b.misread |= member
+		b.Misread |= member
 		d.odd(&b.Odd, FieldWindow, raw)
 		return -1, nil
 	}
@@ -202,11 +202,11 @@ func (d *document) clock(b *Batch, member memberSet) (minute int, err error) {
 // days reads a list of weekdays. An invalid weekday never matches, as in the
 // service. If the value is not a list, the window is unknown.
 func (d *document) days(b *Batch) (days Days, err error) {
-	b.misread &^= memberWindowDays
+	b.Misread &^= memberWindowDays
 	if d.kind() != '[' {
 		raw, kind, err := d.value()
 		if err == nil && kind != 'n' {
-			b.misread |= memberWindowDays
+			b.Misread |= memberWindowDays
 			d.odd(&b.Odd, FieldWindow, raw)
 		}
 		return EveryDay, err

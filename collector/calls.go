@@ -40,26 +40,26 @@ type callEvents struct {
 
 // callCounts are the counters of one batch.
 type callCounts struct {
-	since             time.Time // when the batch was first seen
-	started, answered int64
-	finished          [apiclient.RecipientCanceled + 1]int64 // by outcome
+	Since             time.Time // when the batch was first seen
+	Started, Answered int64
+	Finished          [apiclient.RecipientCanceled + 1]int64 // by outcome
 }
 
 func (c *callCounts) add(events callEvents) {
-	c.started += int64(events.started)
-	c.answered += int64(len(events.talks))
+	c.Started += int64(events.started)
+	c.Answered += int64(len(events.talks))
 	for _, call := range events.ended {
-		c.finished[call.status]++
+		c.Finished[call.status]++
 	}
 }
 
 // ledger remembers the calls of one batch, so that each is counted once, however
 // often it is read and even if the batch is run again or the recipient retried.
 type ledger struct {
-	calls      []knownCall // the latest call of each recipient
-	superseded []knownCall // older calls whose records are still to be read
-	newest     int64       // newest timestamp of a counted call, in Unix microseconds
-	begun      bool        // a read was counted
+	Calls      []knownCall // the latest call of each recipient
+	Superseded []knownCall // older calls whose records are still to be read
+	Newest     int64       // newest timestamp of a counted call, in Unix microseconds
+	Begun      bool        // a read was counted
 
 	talk *talkStats // of the calls that the last read shows; nil: to be computed
 
@@ -69,14 +69,16 @@ type ledger struct {
 // knownCall is one call. One is kept for every recipient of every tracked batch,
 // so it is small.
 type knownCall struct {
-	recipient, record uint64
-	attempted         int64         // Unix microseconds by the API's clock
-	settles           int64         // from when on the talk time in its record is final, in Unix microseconds by the local clock; 0: not known yet
-	talk              time.Duration // in whole seconds; notRead until its record was read
-	current           bool          // the last read shows it
-	ended             bool
-	counted           bool // its end is in the counters
-	settled           bool // its record need not be read again
+	_ struct{} `cbor:",toarray"`
+
+	Recipient, Record uint64
+	Attempted         int64         // Unix microseconds by the API's clock
+	Settles           int64         // from when on the talk time in its record is final, in Unix microseconds by the local clock; 0: not known yet
+	Talk              time.Duration // in whole seconds; notRead until its record was read
+	Current           bool          // the last read shows it
+	Ended             bool
+	Counted           bool // its end is in the counters
+	Settled           bool // its record need not be read again
 }
 
 const notRead = -1
@@ -99,19 +101,19 @@ type callsRead struct {
 func (l *ledger) count(read callsRead, records *recordCache) callEvents {
 	var events callEvents
 	calls, least := read.calls, int64(0)
-	if !l.begun {
-		l.begun, least = true, read.from.UnixMicro()
+	if !l.Begun {
+		l.Begun, least = true, read.from.UnixMicro()
 	}
-	for i := range l.calls {
-		l.calls[i].current = false
+	for i := range l.Calls {
+		l.Calls[i].Current = false
 	}
 	index := l.indexFor(calls)
 	for _, c := range calls {
-		known := &l.calls[index[c.recipient]]
-		if c.attempted >= known.attempted { // otherwise a newer call has replaced it
+		known := &l.Calls[index[c.recipient]]
+		if c.attempted >= known.Attempted { // otherwise a newer call has replaced it
 			l.advance(known, c, least, &events)
 			known.settle(read.sent)
-			known.learn(records.of(known.record), &events)
+			known.learn(records.of(known.Record), &events)
 		}
 	}
 	l.schedule()
@@ -122,9 +124,9 @@ func (l *ledger) count(read callsRead, records *recordCache) callEvents {
 // indexFor returns the index in l.calls of each recipient, those of the given calls
 // included, for which it makes room.
 func (l *ledger) indexFor(calls []call) map[uint64]int {
-	index := make(map[uint64]int, len(l.calls)+len(calls))
-	for i := range l.calls {
-		index[l.calls[i].recipient] = i
+	index := make(map[uint64]int, len(l.Calls)+len(calls))
+	for i := range l.Calls {
+		index[l.Calls[i].Recipient] = i
 	}
 	var added []uint64
 	for _, c := range calls {
@@ -135,44 +137,44 @@ func (l *ledger) indexFor(calls []call) map[uint64]int {
 	}
 	if len(added) > 0 {
 		grown := make([]knownCall, len(index)) // no larger than it must be, because it is kept
-		known := copy(grown, l.calls)
+		known := copy(grown, l.Calls)
 		for i, recipient := range added {
-			grown[known+i].recipient = recipient
+			grown[known+i].Recipient = recipient
 		}
-		l.calls = grown
+		l.Calls = grown
 	}
 	return index
 }
 
 // advance adds the events of a call that were not counted for its recipient yet.
 func (l *ledger) advance(known *knownCall, c call, least int64, events *callEvents) {
-	l.newest = max(l.newest, c.attempted)
-	if c.attempted > known.attempted {
+	l.Newest = max(l.Newest, c.attempted)
+	if c.attempted > known.Attempted {
 		if known.awaited() {
 			l.supersede(*known)
 		}
-		*known = knownCall{recipient: c.recipient, attempted: c.attempted, talk: notRead}
+		*known = knownCall{Recipient: c.recipient, Attempted: c.attempted, Talk: notRead}
 		if c.attempted >= least {
 			events.started++
 		}
 	}
-	known.current = true
-	if !known.settled {
-		known.record = c.record
+	known.Current = true
+	if !known.Settled {
+		known.Record = c.record
 	}
-	if known.ended || !c.status.Outcome() {
+	if known.Ended || !c.status.Outcome() {
 		return // the first outcome stands
 	}
 	end := max(c.attempted, c.completed) // if the end is missing or impossible, the time of the attempt stands in
-	l.newest = max(l.newest, end)
-	known.ended, known.settled = true, known.talk > 0
+	l.Newest = max(l.Newest, end)
+	known.Ended, known.Settled = true, known.Talk > 0
 	if end < least {
 		return
 	}
-	known.counted = true
+	known.Counted = true
 	events.ended = append(events.ended, c)
-	if known.settled {
-		events.talks = append(events.talks, known.talk)
+	if known.Settled {
+		events.talks = append(events.talks, known.Talk)
 	}
 }
 
@@ -180,11 +182,11 @@ func (l *ledger) advance(known *knownCall, c call, least int64, events *callEven
 // that ended before calls counted has done so long ago.
 func (k *knownCall) settle(seen time.Time) {
 	switch {
-	case !k.ended || k.settles != 0:
-	case k.counted:
-		k.settles = seen.Add(settleAfter).UnixMicro()
+	case !k.Ended || k.Settled || k.Settles != 0:
+	case k.Counted:
+		k.Settles = seen.Add(settleAfter).UnixMicro()
 	default:
-		k.settles = seen.UnixMicro()
+		k.Settles = seen.UnixMicro()
 	}
 }
 
@@ -192,19 +194,19 @@ func (k *knownCall) settle(seen time.Time) {
 const mostSuperseded = 1000
 
 func (l *ledger) supersede(k knownCall) {
-	if len(l.superseded) >= mostSuperseded {
-		l.superseded = slices.Delete(l.superseded, 0, 1)
+	if len(l.Superseded) >= mostSuperseded {
+		l.Superseded = slices.Delete(l.Superseded, 0, 1)
 	}
-	l.superseded = append(l.superseded, k)
+	l.Superseded = append(l.Superseded, k)
 }
 
 // awaited reports whether the record of a call in the counters is still to be read.
-func (k *knownCall) awaited() bool { return k.counted && !k.settled && k.record != 0 }
+func (k *knownCall) awaited() bool { return k.Counted && !k.Settled && k.Record != 0 }
 
 // resumeFrom is the moment from which on calls count once the ledger is
 // dropped: right after the newest stamp counted, but not after the last read,
 // for a stamp may lie in the future. It is finer than the time of that read,
 // which the API's clock gives in whole seconds.
 func (l *ledger) resumeFrom(lastRead time.Time) time.Time {
-	return time.UnixMicro(min(l.newest, lastRead.UnixMicro()) + 1)
+	return time.UnixMicro(min(l.Newest, lastRead.UnixMicro()) + 1)
 }

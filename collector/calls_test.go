@@ -105,11 +105,11 @@ func TestQuantilesOfDurationsAreThoseOfCallsThatHappened(t *testing.T) {
 	for i := range 100 {
 		durations = append(durations, time.Duration(100-i)*time.Second)
 	}
-	want := distribution{calls: 100, p50: 50, p90: 90, p99: 99, mean: 50.5, max: 100, sum: 5050}
+	want := distribution{Calls: 100, P50: 50, P90: 90, P99: 99, Mean: 50.5, Max: 100, Sum: 5050}
 	if got := distributionOf(durations); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	want = distribution{calls: 1, p50: 7, p90: 7, p99: 7, mean: 7, max: 7, sum: 7}
+	want = distribution{Calls: 1, P50: 7, P90: 7, P99: 7, Mean: 7, Max: 7, Sum: 7}
 	if got := distributionOf([]time.Duration{7 * time.Second}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -123,8 +123,8 @@ func TestImpossibleDurationsAreLeftOutAndCountedAsOdd(t *testing.T) {
 		reader.add(apiclient.Recipient{Key: uint64(i + 1), Status: apiclient.RecipientCompleted, AttemptedAt: begin, CompletedAt: begin.Add(after)})
 	}
 	stats := reader.finish(&apiclient.Batch{}, begin)
-	if stats.durations.calls != 3 || stats.durations.max != 86400 {
-		t.Errorf("statistics %+v, want those of the three possible calls", stats.durations)
+	if stats.Durations.Calls != 3 || stats.Durations.Max != 86400 {
+		t.Errorf("statistics %+v, want those of the three possible calls", stats.Durations)
 	}
 	if odd := reader.odd; len(odd) != 2 || odd[0].field != apiclient.FieldDuration {
 		t.Errorf("odd: %+v, want the two impossible durations", odd)

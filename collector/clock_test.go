@@ -61,7 +61,7 @@ func (s *store) readCalls(sent time.Time, attempts ...time.Time) {
 
 func (s *store) wantStarted(t *testing.T, want float64, after string, jump time.Duration) {
 	t.Helper()
-	if got := s.counters.of("magpipe_calls_started_total", nil).value; got != want {
+	if got := s.counters.of("magpipe_calls_started_total", nil).Value; got != want {
 		t.Errorf("after %s by %v %v calls were counted, want %v", after, jump, got, want)
 	}
 }
@@ -155,7 +155,7 @@ func (s *store) wantReadIfEndedSinceStart(t *testing.T, api, ours time.Time, jum
 	t.Helper()
 	for ago, want := range map[time.Duration]bool{9 * time.Minute: true, 11 * time.Minute: false} {
 		s.update(apiclient.Batch{ID: ago.String(), Status: apiclient.BatchCompleted, CompletedAt: api.Add(-ago)}, ours, true)
-		if got := s.batches[ago.String()].getPending; got != want {
+		if got := s.batches[ago.String()].GetPending; got != want {
 			t.Errorf("after a jump of %v: a batch that ended %v ago is to be read: %v", jump, ago, got)
 		}
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	MaxBatches        int              // maximum number of batches with their own series
 	BatchNames        bool             // put names on magpipe_batch_info
 	CallRecords       bool             // read call records, for who answered and how long they talked
+	State             *State           // keeps what is known across restarts; nil: nothing does
 	WindowZone        *time.Location   // the zone in which the service compares call windows; nil: UTC
 	Logger            log.Logger       // nil: no logging
 }
@@ -73,6 +74,11 @@ func New(cfg Config) *Collector {
 	c.store = newStore(&c.cfg, c.client, c.counters)
 	c.refresh = refresh{c: c, inFlight: map[request]*flight{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
+	if c.cfg.State != nil && c.cfg.State.restored != nil {
+		c.restore(c.cfg.State.restored)
+		c.cfg.State.restored = nil
+	}
+	c.saveAsSpent()
 	return c
 }
 
@@ -90,6 +96,10 @@ func (c *Collector) Close() {
 	c.mu.Unlock()
 	c.requests.Wait()
 	c.client.Close()
+	if c.cfg.State != nil {
+		c.save()
+		c.cfg.State.close()
+	}
 }
 
 // observe counts a request and feeds its Date header to the clock.
@@ -108,7 +118,7 @@ func (c *Collector) Ready() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch list := &c.store.listings.all; {
-	case !list.goodAt.IsZero():
+	case list.answered:
 		return nil
 	case list.failure != nil:
 		return fmt.Errorf("no batch list has been read yet: %w", list.failure)
@@ -130,7 +140,7 @@ func (c *Collector) Unread() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, b := range c.store.tracked(time.Now()) {
-		if b.row.Status == apiclient.BatchRunning && b.stats == nil {
+		if b.Row.Status == apiclient.BatchRunning && b.Stats == nil {
 			n++
 		}
 	}
@@ -142,7 +152,7 @@ func (c *Collector) ListUnderWay() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := &c.store.listings.all
-	return list.walk != nil && list.wholeAt.IsZero()
+	return list.walk != nil && list.WholeAt.IsZero()
 }
 
 // BudgetSpent reports whether the newest refresh could not read all that was due

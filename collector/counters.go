@@ -30,10 +30,10 @@ type counters struct {
 
 // series is one series of a counter or a histogram.
 type series struct {
-	labels    []string
-	since     time.Time          // when it began at 0
-	value     float64            // of a counter
-	histogram *durationHistogram // nil: it is a counter
+	Labels    []string
+	Since     time.Time          // when it began at 0
+	Value     float64            // of a counter
+	Histogram *durationHistogram // nil: it is a counter
 }
 
 // newCounters makes every counter and histogram of the catalogue that is not of a
@@ -47,13 +47,13 @@ func newCounters(catalogue *catalogue) *counters {
 			continue
 		}
 		for _, labels := range m.series {
-			s := &series{labels: labels, since: now}
+			s := &series{Labels: labels, Since: now}
 			if m.kind == histogram {
-				s.histogram = newHistogram(m.buckets)
+				s.Histogram = newHistogram(m.buckets)
 			}
 			c.series[m.name] = append(c.series[m.name], s)
 		}
-		slices.SortFunc(c.series[m.name], func(x, y *series) int { return slices.Compare(x.labels, y.labels) })
+		slices.SortFunc(c.series[m.name], func(x, y *series) int { return slices.Compare(x.Labels, y.Labels) })
 	}
 	return c
 }
@@ -61,7 +61,7 @@ func newCounters(catalogue *catalogue) *counters {
 // of returns the series of a metric with some labels. It panics if the catalogue
 // does not have it.
 func (c *counters) of(name string, labels []string) *series {
-	i := slices.IndexFunc(c.series[name], func(s *series) bool { return slices.Equal(s.labels, labels) })
+	i := slices.IndexFunc(c.series[name], func(s *series) bool { return slices.Equal(s.Labels, labels) })
 	return c.series[name][i]
 }
 
@@ -69,7 +69,7 @@ func (c *counters) of(name string, labels []string) *series {
 func (c *counters) add(n int, name string, labels ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.of(name, labels).value += float64(n)
+	c.of(name, labels).Value += float64(n)
 	c.changes++
 }
 
@@ -77,8 +77,15 @@ func (c *counters) add(n int, name string, labels ...string) {
 func (c *counters) observe(took time.Duration, name string, labels ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.of(name, labels).histogram.observe(took.Seconds())
+	c.of(name, labels).Histogram.observe(took.Seconds())
 	c.changes++
+}
+
+// progress returns a number that increases with everything that is counted.
+func (c *counters) progress() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changes
 }
 
 // families makes the families of all counters and histograms.
@@ -90,12 +97,12 @@ func (c *counters) families() []*dto.MetricFamily {
 		m := &c.catalogue.metrics[i]
 		var samples []*dto.Metric
 		for _, s := range c.series[m.name] {
-			sample := &dto.Metric{Label: c.catalogue.labels(m, nil, s.labels)}
-			if created := timestamppb.New(s.since); s.histogram != nil {
-				sample.Histogram = s.histogram.write()
+			sample := &dto.Metric{Label: c.catalogue.labels(m, nil, s.Labels)}
+			if created := timestamppb.New(s.Since); s.Histogram != nil {
+				sample.Histogram = s.Histogram.write()
 				sample.Histogram.CreatedTimestamp = created
 			} else {
-				value := s.value
+				value := s.Value
 				sample.Counter = &dto.Counter{Value: &value, CreatedTimestamp: created}
 			}
 			samples = append(samples, sample)

@@ -13,10 +13,10 @@ import (
 // than a day, so there are a few hundred native buckets at most.
 type durationHistogram struct {
 	bounds  []float64     // upper bounds of the classic buckets
-	classic []uint64      // how many values were in each, and in the one above all bounds
-	native  map[int]int64 // how many values were in each native bucket, by its index
-	zero    uint64        // how many values were 0
-	sum     float64
+	Classic []uint64      // how many values were in each, and in the one above all bounds
+	Native  map[int]int64 // how many values were in each native bucket, by its index
+	Zero    uint64        // how many values were 0
+	Sum     float64
 }
 
 const (
@@ -30,19 +30,19 @@ var nativeBounds = [1 << nativeSchema]float64{
 }
 
 func newHistogram(bounds []float64) *durationHistogram {
-	return &durationHistogram{bounds: bounds, classic: make([]uint64, len(bounds)+1), native: map[int]int64{}}
+	return &durationHistogram{bounds: bounds, Classic: make([]uint64, len(bounds)+1), Native: map[int]int64{}}
 }
 
 // observe counts a value, which is at least 0.
 func (h *durationHistogram) observe(value float64) {
 	i, _ := slices.BinarySearch(h.bounds, value)
-	h.classic[i]++
-	h.sum += value
+	h.Classic[i]++
+	h.Sum += value
 	if value <= nativeZeroThreshold {
-		h.zero++
+		h.Zero++
 		return
 	}
-	h.native[nativeIndex(value)]++
+	h.Native[nativeIndex(value)]++
 }
 
 // nativeIndex returns the index of the native bucket of a value: bucket i holds
@@ -55,9 +55,9 @@ func nativeIndex(value float64) int {
 
 // write returns the histogram as client_golang would.
 func (h *durationHistogram) write() *dto.Histogram {
-	schema, threshold, zero, sum, count := int32(nativeSchema), nativeZeroThreshold, h.zero, h.sum, uint64(0)
+	schema, threshold, zero, sum, count := int32(nativeSchema), nativeZeroThreshold, h.Zero, h.Sum, uint64(0)
 	out := &dto.Histogram{SampleSum: &sum, Schema: &schema, ZeroThreshold: &threshold, ZeroCount: &zero}
-	for i, n := range h.classic {
+	for i, n := range h.Classic {
 		count += n
 		if i < len(h.bounds) {
 			cumulative := count
@@ -66,13 +66,13 @@ func (h *durationHistogram) write() *dto.Histogram {
 	}
 	out.SampleCount = &count
 	end, before := 0, int64(0) // of the last span, and the count of the last bucket
-	for _, index := range slices.Sorted(maps.Keys(h.native)) {
+	for _, index := range slices.Sorted(maps.Keys(h.Native)) {
 		if offset := int32(index - end); len(out.PositiveSpan) == 0 || offset > 0 { //nolint:gosec // an index is that of a duration: a few hundred at most
 			out.PositiveSpan = append(out.PositiveSpan, &dto.BucketSpan{Offset: &offset, Length: new(uint32)})
 		}
 		*out.PositiveSpan[len(out.PositiveSpan)-1].Length++
-		out.PositiveDelta = append(out.PositiveDelta, h.native[index]-before)
-		end, before = index+1, h.native[index]
+		out.PositiveDelta = append(out.PositiveDelta, h.Native[index]-before)
+		end, before = index+1, h.Native[index]
 	}
 	return out
 }

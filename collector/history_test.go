@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -158,6 +159,75 @@ func TestEveryEndOfACallCountsUnlessNoReadCouldShowIt(t *testing.T) {
 	})
 }
 
+// TestNoRestartLosesAnEndThatAReadCouldShow plays such a history with a state file.
+// The exporter is stopped, killed while its answers arrive, away for 70 minutes, and
+// started with a file that is an hour old. Over all processes, the counters must be
+// exactly the ends that reads could show, and the answers to them.
+func TestNoRestartLosesAnEndThatAReadCouldShow(t *testing.T) {
+	t.Parallel()
+	var ids []string
+	inWorld(t, func(a *simulator.Account) {
+		for i := range 20 {
+			ids = append(ids, a.Add(simulator.Campaign{
+				ID: fmt.Sprint("campaign-", i), Recipients: 60, MaxConcurrency: 3, DialEvery: 20 * time.Second, CallLength: 30 * time.Second,
+				Outcomes:  simulator.Outcomes{Completed: 60, Failed: 10, Busy: 8, NoAnswer: 18, Canceled: 4},
+				CreatedAt: time.Now().Add(50 * time.Minute),
+			}))
+		}
+	}, func(w *world) {
+		h := &history{world: w, random: rand.New(rand.NewPCG(5, 6)), ids: ids, recipients: map[string][]string{}, erased: map[string][]erasure{}, starts: []time.Time{time.Now()}}
+		h.readRecipients()
+		for _, restart := range []func(){
+			func() { h.restart(time.Second) }, h.killAmidAnswers, func() { h.restart(70 * time.Minute) }, h.startWithAnOldFile, h.killAmidAnswers, func() { h.crash(70 * time.Minute) }, func() { h.crash(0) },
+		} {
+			for range 25 {
+				h.refreshFor(time.Minute)
+				synctest.Wait()
+				h.interfere()
+			}
+			restart()
+		}
+		h.endCalls(ids)
+		h.refreshFor(30 * time.Minute)
+		h.counted = h.countedCalls()
+		read := h.compareEnds()
+		h.compareBatches()
+		h.refreshFor(3 * time.Hour) // for there are more records than a tenth of the budget reads at once
+		answers, records := 0, h.recordsOfAccount()
+		for _, call := range read {
+			if records[call.RecordID] > 0 {
+				answers++
+			}
+		}
+		h.has(h.page(), fmt.Sprint("magpipe_calls_answered_total ", answers))
+	}, withState(t))
+}
+
+// killAmidAnswers kills the exporter after it has read answers that it has not saved.
+func (h *history) killAmidAnswers() {
+	saved, at := h.readState(), time.Now()
+	h.collector.Begin()
+	time.Sleep(scrapeInterval)
+	h.startFrom(saved, at)
+}
+
+// startWithAnOldFile lets the exporter run for 50 minutes, of which its next process
+// knows nothing.
+func (h *history) startWithAnOldFile() {
+	saved, at := h.readState(), time.Now()
+	h.refreshFor(50 * time.Minute)
+	h.startFrom(saved, at)
+}
+
+// startFrom starts a process with a state file that was saved at some time.
+func (h *history) startFrom(saved []byte, at time.Time) {
+	h.collector.Close()
+	h.writeState(saved)
+	h.forgotten = append(h.forgotten, [2]time.Time{at, time.Now()})
+	time.Sleep(time.Second)
+	h.start()
+}
+
 // history is what happened to an account, besides its calls.
 type history struct {
 	*world
@@ -167,6 +237,12 @@ type history struct {
 	erased     map[string][]erasure
 	starts     []time.Time // of the exporter
 	counted    map[string]float64
+	forgotten  [][2]time.Time // from when to when the exporter read what its next process did not know
+}
+
+// knows reports whether what was read at a time was known later.
+func (h *history) knows(read time.Time) bool {
+	return !slices.ContainsFunc(h.forgotten, func(span [2]time.Time) bool { return !read.Before(span[0]) && !read.After(span[1]) })
 }
 
 // erasure is when the calls of a batch were erased.
@@ -241,11 +317,13 @@ const (
 	neverRead    = "unread when the process ended"
 )
 
-// compareEnds compares the counters with the ends that reads could show.
-func (h *history) compareEnds() {
+// compareEnds compares the counters with the ends that reads could show, and returns
+// these calls.
+func (h *history) compareEnds() (read []simulator.Call) {
+	h.Helper()
 	reads := map[string][]time.Time{}
 	for _, r := range h.account.Requests() {
-		if r.Action == "get" && r.Status == http.StatusOK && r.At.After(h.starts[0]) {
+		if r.Action == "get" && r.Status == http.StatusOK && r.At.After(h.starts[0]) && h.knows(r.At) {
 			reads[r.BatchID] = append(reads[r.BatchID], r.At)
 		}
 	}
@@ -260,16 +338,19 @@ func (h *history) compareEnds() {
 			lost[why]++
 		} else {
 			want[call.Outcome]++
+			read = append(read, call)
 		}
 	}
 	delete(h.counted, "started")
 	if !maps.Equal(want, h.counted) {
 		h.Errorf("counted %v, want %v; lost %v of %d", h.counted, want, lost, ends)
 	}
-	h.Logf("%d ends in %d processes; no read could show these: %v", ends, len(h.starts), lost)
-	if ends < 10_000 || lost[erasedUnread] == 0 || lost[neverRead] == 0 {
-		h.Errorf("%d ends, lost %v: too few to prove anything", ends, lost)
+	h.Logf("%d ends; no read could show these: %v", ends, lost)
+	withState := h.settings.stateFile != ""
+	if ends < 10_000 || lost[erasedUnread] == 0 || (lost[neverRead] == 0) != withState {
+		h.Errorf("%d ends, lost %v: too few to prove anything, or one that a read could have shown", ends, lost)
 	}
+	return read
 }
 
 // lost returns why no read could show the end of a call, or "" if one could.
@@ -284,7 +365,7 @@ func (h *history) lost(call simulator.Call, reads []time.Time) string {
 				return erasedUnread
 			}
 		}
-		if h.process(read) > h.process(call.CompletedAt) {
+		if h.settings.stateFile == "" && h.process(read) > h.process(call.CompletedAt) {
 			return neverRead // and the process that read it started later
 		}
 		return ""

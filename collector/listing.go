@@ -59,7 +59,7 @@ func (ls *listings) begin(r request, now time.Time, spawned apiclient.Count) *ap
 
 // up reports whether the batch list can be read.
 func (ls *listings) up() bool {
-	return !ls.all.goodAt.IsZero() && ls.failure() == nil
+	return ls.all.answered && ls.failure() == nil
 }
 
 // failure returns why the batch list could not be read, or nil if it was read.
@@ -80,23 +80,24 @@ type listing struct {
 	walked   int             // pages of walk that were read
 	began    time.Time       // when the first page of walk was requested
 	resuming bool            // the last page of walk failed and is requested again
-	askedAt  time.Time       // when a page was last requested, successfully or not; zero: never
+	answered bool            // this process has read a page
+	AskedAt  time.Time       // when a page was last requested, successfully or not; zero: never
 
 	failures int       // failed pages since a walk was completed, or since a walk got past its failed page
 	failure  error     // of the last failed page
-	goodAt   time.Time // when the last good page was requested while failures was 0; zero: none yet
-	furthest int       // the most pages that any walk has read, until the first one is complete
+	GoodAt   time.Time // when the last good page was requested while failures was 0; zero: none yet
+	Furthest int       // the most pages that any walk has read, until the first one is complete
 
-	wholeAt   time.Time // when the last complete walk began; zero: none yet
-	pages     int       // non-empty pages of the last complete walk
-	truncated bool      // the last complete walk may have missed rows
+	WholeAt   time.Time // when the last complete walk began; zero: none yet
+	Pages     int       // non-empty pages of the last complete walk
+	Truncated bool      // the last complete walk may have missed rows
 
 	// Of a listing of runs: how many of them are known, and how many of these are live without running: their state is told
 	// by this listing alone, the others are followed by get. Further, what the recurring batch said of their number before the last whole walk, and before the
 	// one under way; and the moment from which on calls count of runs that were forgotten.
-	known, waiting    int
-	spawned, spawning apiclient.Count
-	resumeFrom        time.Time
+	Known, Waiting    int
+	Spawned, spawning apiclient.Count
+	ResumeFrom        time.Time
 }
 
 // persistent reports whether a read that failed n times in a row counts as one
@@ -106,7 +107,7 @@ func persistent(n int) bool { return n >= 2 }
 
 // next returns the walk whose next page is requested now.
 func (l *listing) next(now time.Time) *apiclient.Walk {
-	l.askedAt = now
+	l.AskedAt = now
 	if l.walk == nil {
 		l.walk, l.walked, l.began = l.pager.Walk(), 0, now
 	}
@@ -116,14 +117,15 @@ func (l *listing) next(now time.Time) *apiclient.Walk {
 // pageRead records that the last requested page was read.
 func (l *listing) pageRead() {
 	l.walked = l.walk.Pages()
-	progress := l.wholeAt.IsZero() && l.walked > l.furthest
+	progress := l.WholeAt.IsZero() && l.walked > l.Furthest
 	if l.resuming || progress {
 		l.failures, l.failure = 0, nil
 	}
 	l.resuming = false
-	l.furthest = max(l.furthest, l.walked)
+	l.Furthest = max(l.Furthest, l.walked)
 	if l.failures == 0 {
-		l.goodAt = l.askedAt
+		l.answered = true
+		l.GoodAt = l.AskedAt
 	}
 }
 
@@ -148,7 +150,7 @@ const longWalk = 2
 
 // long reports whether a walk has more pages than longWalk, as far as is known.
 func (l *listing) long() bool {
-	return l.pages > longWalk || (l.walk != nil && l.walked >= longWalk)
+	return l.Pages > longWalk || (l.walk != nil && l.walked >= longWalk)
 }
 
 // staleAt returns when a row that was last listed at listedAt becomes too old to
@@ -158,13 +160,13 @@ func (l *listing) staleAt(listedAt time.Time, maxStaleness time.Duration) time.T
 	if !persistent(l.failures) {
 		return time.Time{}
 	}
-	return later(listedAt, l.goodAt).Add(maxStaleness)
+	return later(listedAt, l.GoodAt).Add(maxStaleness)
 }
 
 // finish records that the walk in progress is complete, and returns it.
 func (l *listing) finish() *apiclient.Walk {
 	walk := l.walk
-	l.walk, l.wholeAt, l.pages, l.truncated = nil, l.began, l.walked, walk.Truncated()
-	l.failures, l.failure, l.goodAt, l.spawned = 0, nil, l.askedAt, l.spawning
+	l.walk, l.WholeAt, l.Pages, l.Truncated = nil, l.began, l.walked, walk.Truncated()
+	l.failures, l.failure, l.GoodAt, l.Spawned, l.answered = 0, nil, l.AskedAt, l.spawning, true
 	return walk
 }

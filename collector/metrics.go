@@ -27,6 +27,7 @@ type metric struct {
 	recipients func(*recipientStats, emit)   // samples of a batch, from its recipients
 	talk       func(*talkStats, emit)        // samples of a batch, from the call records of its recipients
 	budget     func(*apiclient.Budget, emit) // samples of the budget, made at each scrape
+	state      func(*State, emit)            // samples of the state file, made at each scrape
 
 	desc *prometheus.Desc
 }
@@ -52,11 +53,11 @@ func accountMetrics() []metric {
 		{name: "magpipe_up", kind: gauge, help: "Whether the batch list can be read; waiting for budget is not a failure.",
 			account: func(s *snapshot, emit emit) { emit(zeroOrOne(s.up)) }},
 		{name: "magpipe_list_refreshed_timestamp_seconds", kind: gauge, help: "Start of the last full walk of the batch list.",
-			account: func(s *snapshot, emit emit) { emitTime(s.list.wholeAt, emit) }},
+			account: func(s *snapshot, emit emit) { emitTime(s.list.WholeAt, emit) }},
 		{name: "magpipe_list_truncated", kind: gauge, help: "Whether the last walk may have missed batches: the counts by state are a lower bound.",
 			account: func(s *snapshot, emit emit) {
-				if !s.list.wholeAt.IsZero() {
-					emit(zeroOrOne(s.list.truncated))
+				if !s.list.WholeAt.IsZero() {
+					emit(zeroOrOne(s.list.Truncated))
 				}
 			}},
 		{name: "magpipe_batches", kind: gauge, help: "Batches by state, as list reports them.", labels: []string{"status"},
@@ -79,7 +80,7 @@ func accountMetrics() []metric {
 		{name: "magpipe_call_records_refreshed_timestamp_seconds", kind: gauge, help: "When the newest call records were read.",
 			account: func(s *snapshot, emit emit) {
 				if s.records != nil {
-					emitTime(s.records.readAt, emit)
+					emitTime(s.records.ReadAt, emit)
 				}
 			}},
 		{name: "magpipe_call_duration_seconds", kind: histogram, help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
@@ -101,33 +102,33 @@ func batchMetrics(names bool) []metric {
 				}
 			}},
 		{name: "magpipe_batch_refreshed_timestamp_seconds", kind: gauge, help: "When the batch's recipients shown here were read.",
-			recipients: func(r *recipientStats, emit emit) { emitTime(r.readAt, emit) }},
+			recipients: func(r *recipientStats, emit emit) { emitTime(r.ReadAt, emit) }},
 		{name: "magpipe_batch_outdated_since_timestamp_seconds", kind: gauge, help: "Since when the batch's row has shown that the recipients exposed here are outdated; absent while they are up to date.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.outdatedSince, emit) }},
 		{name: "magpipe_batch_recipients", kind: gauge, help: "Recipients by status; those that the API did not hand out are unknown.", labels: []string{"status"},
 			recipients: func(r *recipientStats, emit emit) {
 				for _, status := range apiclient.RecipientStatuses() {
-					emit(float64(r.counts[status]), status.String())
+					emit(float64(r.Counts[status]), status.String())
 				}
 			}},
 		{name: "magpipe_batch_target_recipients", kind: gauge, help: "Recipients that the batch has, as the API counts them.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.TotalRecipients, emit) }},
 		{name: "magpipe_batch_attempted_recipients", kind: gauge, help: "Recipients that were dialled at least once.",
-			recipients: func(r *recipientStats, emit emit) { emit(float64(r.attempted)) }},
+			recipients: func(r *recipientStats, emit emit) { emit(float64(r.Attempted)) }},
 		{name: "magpipe_batch_reported_completed_recipients", kind: gauge, help: "The API's own completed_count, which drifts.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.CompletedCount, emit) }},
 		{name: "magpipe_batch_reported_failed_recipients", kind: gauge, help: "The API's own failed_count, which drifts and includes busy and no_answer.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.FailedCount, emit) }},
 		{name: "magpipe_batch_calls_started_total", kind: counter, help: "Dial attempts of the batch, seen since it was first seen.",
-			batch: func(b *trackedBatch, emit emit) { emit(float64(b.calls.started)) }},
+			batch: func(b *trackedBatch, emit emit) { emit(float64(b.calls.Started)) }},
 		{name: "magpipe_batch_calls_finished_total", kind: counter, help: "Calls of the batch seen to end since it was first seen, by outcome.", labels: []string{"outcome"},
 			batch: func(b *trackedBatch, emit emit) {
 				for _, outcome := range apiclient.Outcomes() {
-					emit(float64(b.calls.finished[outcome]), outcome.String())
+					emit(float64(b.calls.Finished[outcome]), outcome.String())
 				}
 			}},
 		{name: "magpipe_batch_calls_answered_total", kind: counter, help: "Of the calls of the batch seen to end since it was first seen, those that somebody answered.",
-			batch: func(b *trackedBatch, emit emit) { emit(float64(b.calls.answered)) }},
+			batch: func(b *trackedBatch, emit emit) { emit(float64(b.calls.Answered)) }},
 		{name: "magpipe_batch_answered_recipients", kind: gauge, help: "Recipients whose latest call has a record with a talk time above 0.",
 			talk: func(t *talkStats, emit emit) { emit(float64(t.answered)) }},
 		{name: "magpipe_batch_recorded_recipients", kind: gauge, help: "Recipients whose latest call's record was read.",
@@ -136,11 +137,11 @@ func batchMetrics(names bool) []metric {
 			talk: func(t *talkStats, emit emit) {
 				t.talk.emit(emit)
 				if t.answered > 0 {
-					emit(t.talk.sum, "sum")
+					emit(t.talk.Sum, "sum")
 				}
 			}},
 		{name: "magpipe_batch_call_duration_seconds", kind: gauge, help: "From dial attempt to end over the calls that the recipients show as ended, exact.", labels: []string{"statistic"},
-			recipients: func(r *recipientStats, emit emit) { r.durations.emit(emit) }},
+			recipients: func(r *recipientStats, emit emit) { r.Durations.emit(emit) }},
 		{name: "magpipe_batch_max_concurrency", kind: gauge, help: "Calls of the batch that may be under way at once.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.MaxConcurrency, emit) }},
 		{name: "magpipe_batch_reserved_concurrency", kind: gauge, help: "The API's reserved_concurrency, which has no effect on dialling.",
@@ -186,11 +187,11 @@ func batchMetrics(names bool) []metric {
 		{name: "magpipe_batch_completed_timestamp_seconds", kind: gauge, help: "When the batch completed; of a batch run again, the time before.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.CompletedAt, emit) }},
 		{name: "magpipe_batch_last_attempt_timestamp_seconds", kind: gauge, help: "Newest dial attempt among the recipients.",
-			recipients: func(r *recipientStats, emit emit) { emitTime(r.lastAttempt, emit) }},
+			recipients: func(r *recipientStats, emit emit) { emitTime(r.LastAttempt, emit) }},
 		{name: "magpipe_batch_last_completion_timestamp_seconds", kind: gauge, help: "Newest end of a call among the recipients.",
-			recipients: func(r *recipientStats, emit emit) { emitTime(r.lastEnd, emit) }},
+			recipients: func(r *recipientStats, emit emit) { emitTime(r.LastEnd, emit) }},
 		{name: "magpipe_batch_oldest_active_call_timestamp_seconds", kind: gauge, help: "Oldest dial attempt among the recipients whose call is under way.",
-			recipients: func(r *recipientStats, emit emit) { emitTime(r.oldestActive, emit) }},
+			recipients: func(r *recipientStats, emit emit) { emitTime(r.OldestActive, emit) }},
 		{name: "magpipe_batch_recurrence_runs", kind: gauge, help: "Runs that a recurring batch has spawned.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(ifRecurring(b.row, b.row.RecurrenceRuns), emit) }},
 		{name: "magpipe_batch_recurrence_max_runs", kind: gauge, help: "Runs that a recurring batch spawns at most.",
@@ -218,6 +219,10 @@ func exporterMetrics() []metric {
 			budget: func(b *apiclient.Budget, emit emit) { emitRateLimit(b.RateLimit().Limit, b, emit) }},
 		{name: "magpipe_exporter_api_rate_limit_remaining_requests", kind: gauge, help: "The API's own X-RateLimit-Remaining.",
 			budget: func(b *apiclient.Budget, emit emit) { emitRateLimit(b.RateLimit().Remaining, b, emit) }},
+		{name: "magpipe_exporter_state_saved_timestamp_seconds", kind: gauge, help: "When the state file was written last.",
+			state: func(s *State, emit emit) { emitTime(s.savedAt, emit) }},
+		{name: "magpipe_exporter_state_save_failures_total", kind: counter, help: "Writes of the state file that failed, since the exporter started.",
+			state: func(s *State, emit emit) { emit(float64(s.failures)) }},
 		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}, series: each(words(apiclient.Fields()))},
 	}
 }
@@ -270,14 +275,14 @@ func emitRateLimit(n int, b *apiclient.Budget, emit emit) {
 }
 
 func (d distribution) emit(emit emit) {
-	if d.calls == 0 {
+	if d.Calls == 0 {
 		return
 	}
-	emit(d.p50, "p50")
-	emit(d.p90, "p90")
-	emit(d.p99, "p99")
-	emit(d.mean, "mean")
-	emit(d.max, "max")
+	emit(d.P50, "p50")
+	emit(d.P90, "p90")
+	emit(d.P99, "p99")
+	emit(d.Mean, "mean")
+	emit(d.Max, "max")
 }
 
 func zeroOrOne(b bool) float64 {
@@ -398,16 +403,22 @@ func (c *catalogue) families(s *snapshot) []*dto.MetricFamily {
 	return families
 }
 
-// budgetFamilies makes the families of the budget. They are not part of a
-// snapshot because the budget changes all the time.
-func (c *catalogue) budgetFamilies(b *apiclient.Budget) []*dto.MetricFamily {
+// currentFamilies makes the families of the budget and of the state file; state is
+// nil without one. They are not part of a snapshot because they change all the time.
+func (c *catalogue) currentFamilies(b *apiclient.Budget, state *State) []*dto.MetricFamily {
 	var families []*dto.MetricFamily
 	for i := range c.metrics {
-		if m := &c.metrics[i]; m.budget != nil {
-			var samples []*dto.Metric
+		m := &c.metrics[i]
+		var samples []*dto.Metric
+		switch {
+		case m.budget != nil:
 			c.add(&samples, m, nil, func(emit emit) { m.budget(b, emit) })
-			families = m.appendFamily(families, samples)
+		case m.state != nil && state != nil:
+			state.mu.Lock()
+			c.add(&samples, m, nil, func(emit emit) { m.state(state, emit) })
+			state.mu.Unlock()
 		}
+		families = m.appendFamily(families, samples)
 	}
 	return families
 }
@@ -419,7 +430,10 @@ func (c *catalogue) add(samples *[]*dto.Metric, m *metric, b *trackedBatch, valu
 	values(func(value float64, labels ...string) {
 		sample := &dto.Metric{Label: c.labels(m, b, labels)}
 		if m.kind == counter {
-			sample.Counter = &dto.Counter{Value: &value, CreatedTimestamp: timestamppb.New(b.calls.since)}
+			sample.Counter = &dto.Counter{Value: &value}
+			if b != nil {
+				sample.Counter.CreatedTimestamp = timestamppb.New(b.calls.Since)
+			}
 		} else {
 			sample.Gauge = &dto.Gauge{Value: &value}
 		}

@@ -110,16 +110,16 @@ func candidates(s *store, now time.Time) []candidate {
 	}
 	turn := runsTurn(s, now)
 	for _, b := range s.batches {
-		if b.gone {
+		if b.Gone {
 			continue
 		}
-		if isRecurring(&b.row) {
-			c, l := runsCandidate(s, b, now, turn), s.listings.runs[b.row.ID]
-			if c.urgency == unread || s.rank(b, now) > 0 || l.waiting > 0 {
+		if isRecurring(&b.Row) {
+			c, l := runsCandidate(s, b, now, turn), s.listings.runs[b.Row.ID]
+			if c.urgency == unread || s.rank(b, now) > 0 || l.Waiting > 0 {
 				all = append(all, c)
 			}
 		}
-		if b.getPending || (tracked[b] && recipientsMayChange(s, b, now)) {
+		if b.GetPending || (tracked[b] && recipientsMayChange(s, b, now)) {
 			all = append(all, getCandidate(s, b, now))
 		}
 	}
@@ -142,12 +142,12 @@ func listCandidates(s *store, now time.Time) []candidate {
 	}
 	walk := candidate{request: request{action: apiclient.ActionList}, urgency: guaranteed}
 	if ls.all.walk == nil || ls.all.resuming {
-		walk.asked, walk.due = ls.all.askedAt, ls.all.askedAt.Add(s.cfg.MinRefresh)
+		walk.asked, walk.due = ls.all.AskedAt, ls.all.AskedAt.Add(s.cfg.MinRefresh)
 	}
 	switch {
 	case ls.allowance.Tokens() >= 1:
 		return []candidate{filter, walk}
-	case ls.all.wholeAt.IsZero():
+	case ls.all.WholeAt.IsZero():
 		walk.urgency = spare // the first walk may use spare budget: the counts by state are unknown until it is complete
 		return []candidate{filter, walk}
 	}
@@ -162,14 +162,14 @@ func listCandidate(s *store, r request, now time.Time) candidate {
 	if s.listings.failure() != nil {
 		share = failingShare
 	}
-	c := candidate{request: r, urgency: inTurn, asked: l.askedAt, due: l.askedAt.Add(s.cfg.MinRefresh)}
+	c := candidate{request: r, urgency: inTurn, asked: l.AskedAt, due: l.AskedAt.Add(s.cfg.MinRefresh)}
 	if l.walk != nil && !l.resuming {
 		c.asked, c.due = time.Time{}, time.Time{} // the rest of a walk is due at once
 	}
-	if now.Sub(l.askedAt) >= listRest {
+	if now.Sub(l.AskedAt) >= listRest {
 		c.urgency = outdated
 	}
-	if c.asked.IsZero() || now.Sub(l.askedAt) >= timeFor(float64(max(1, l.pages)), share*s.cfg.API.Budget.Refill()) {
+	if c.asked.IsZero() || now.Sub(l.AskedAt) >= timeFor(float64(max(1, l.Pages)), share*s.cfg.API.Budget.Refill()) {
 		c.urgency = guaranteed
 	}
 	return c
@@ -180,33 +180,33 @@ func listCandidate(s *store, r request, now time.Time) candidate {
 // which is followed for the retention, and a retry changes the row.
 func recipientsMayChange(s *store, b *batch, now time.Time) bool {
 	switch {
-	case b.row.Status == apiclient.BatchRunning:
+	case b.Row.Status == apiclient.BatchRunning:
 		return true
-	case b.stats == nil:
-		return b.row.Status == apiclient.BatchPaused && !isTemplate(&b.row)
-	case b.stats.row != fingerprintOf(&b.row):
+	case b.Stats == nil:
+		return b.Row.Status == apiclient.BatchPaused && !isTemplate(&b.Row)
+	case b.Stats.Row != fingerprintOf(&b.Row):
 		return true
 	}
-	return b.stats.active > 0 && now.Before(b.stoppedAt.Add(s.cfg.FinishedRetention))
+	return b.Stats.Active > 0 && now.Before(b.StoppedAt.Add(s.cfg.FinishedRetention))
 }
 
 func getCandidate(s *store, b *batch, now time.Time) candidate {
 	most := longestRest
-	if b.row.Status.Ended() && !s.retained(b, now) {
+	if b.Row.Status.Ended() && !s.retained(b, now) {
 		most = longestFinalRest
 	}
 	c := candidate{
-		request: request{action: apiclient.ActionGet, id: b.row.ID}, urgency: inTurn,
-		asked: b.askedAt, due: b.askedAt.Add(backOff(s.cfg.MinRefresh, most, b.failures)), created: b.row.CreatedAt,
+		request: request{action: apiclient.ActionGet, id: b.Row.ID}, urgency: inTurn,
+		asked: b.AskedAt, due: b.AskedAt.Add(backOff(s.cfg.MinRefresh, most, b.Failures)), created: b.Row.CreatedAt,
 	}
 	switch {
-	case b.stats == nil && b.failures == 0:
+	case b.Stats == nil && b.Failures == 0:
 		c.urgency = unread
-	case b.getPending && (!b.askedAt.After(b.stoppedAt) || b.notFound == 1): // a second 404 proves that it is gone
+	case b.GetPending && (!b.AskedAt.After(b.StoppedAt) || b.NotFound == 1): // a second 404 proves that it is gone
 		c.urgency = stopped
-	case !b.outdatedSince.IsZero():
+	case !b.OutdatedSince.IsZero():
 		c.urgency = outdated
-	case b.row.Status == apiclient.BatchRunning && b.failures == 0 && !b.getPending: // so it has been read
+	case b.Row.Status == apiclient.BatchRunning && b.Failures == 0 && !b.GetPending: // so it has been read
 		c.due = later(c.due, mayCallFrom(b, s.cfg.WindowZone))
 	}
 	c.turn = c.urgency == inTurn
@@ -218,7 +218,7 @@ func getCandidate(s *store, b *batch, now time.Time) candidate {
 func runsTurn(s *store, now time.Time) time.Duration {
 	n := 0
 	for id, l := range s.listings.runs {
-		if b := s.batches[id]; l.known > 0 && b != nil && s.rank(b, now) > 0 {
+		if b := s.batches[id]; l.Known > 0 && b != nil && s.rank(b, now) > 0 {
 			n++
 		}
 	}
@@ -230,15 +230,15 @@ func runsTurn(s *store, now time.Time) time.Duration {
 // when it was read: if its window was closed, once the window has opened, but
 // after an hour at the latest; if nobody was left to call, after an hour.
 func mayCallFrom(b *batch, zone *time.Location) time.Time {
-	if b.stats.active > 0 {
+	if b.Stats.Active > 0 {
 		return time.Time{}
 	}
-	rested := b.stats.readAt.Add(idleBatchRest)
-	if b.stats.counts[apiclient.RecipientPending]+b.stats.counts[apiclient.RecipientUnknown] == 0 {
+	rested := b.Stats.ReadAt.Add(idleBatchRest)
+	if b.Stats.Counts[apiclient.RecipientPending]+b.Stats.Counts[apiclient.RecipientUnknown] == 0 {
 		return rested
 	}
-	if read := b.stats.readAt.In(zone); !b.row.Window.Unknown && !b.row.Window.Open(read) {
-		return earlier(rested, b.row.Window.Opens(read))
+	if read := b.Stats.ReadAt.In(zone); !b.Row.Window.Unknown && !b.Row.Window.Open(read) {
+		return earlier(rested, b.Row.Window.Opens(read))
 	}
 	return time.Time{}
 }
@@ -247,9 +247,9 @@ func mayCallFrom(b *batch, zone *time.Location) time.Time {
 // is run again, only its own row changes, so the runs of recurring batches are
 // read in turn, whatever else is waiting.
 func runsCandidate(s *store, b *batch, now time.Time, turn time.Duration) candidate {
-	l, least := s.listings.runs[b.row.ID], s.cfg.MinRefresh
-	c := candidate{request: request{action: apiclient.ActionListRuns, id: b.row.ID}, urgency: outdated, created: b.row.CreatedAt}
-	if l == nil || (l.walk != nil && !l.resuming) || (l.failures == 0 && l.spawned != b.row.RecurrenceRuns) {
+	l, least := s.listings.runs[b.Row.ID], s.cfg.MinRefresh
+	c := candidate{request: request{action: apiclient.ActionListRuns, id: b.Row.ID}, urgency: outdated, created: b.Row.CreatedAt}
+	if l == nil || (l.walk != nil && !l.resuming) || (l.failures == 0 && l.Spawned != b.Row.RecurrenceRuns) {
 		c.urgency = unread
 		return c
 	}
@@ -257,13 +257,13 @@ func runsCandidate(s *store, b *batch, now time.Time, turn time.Duration) candid
 	switch {
 	case l.failures > 0:
 		rest = backOff(least, longestRest, l.failures)
-	case l.waiting > 0:
+	case l.Waiting > 0:
 		rest = least
-	case l.known == 0:
+	case l.Known == 0:
 		rest = max(idleRest, timeFor(float64(len(s.listings.runs)), runsShare*s.cfg.API.Budget.Refill()))
 	}
-	c.asked, c.due = l.askedAt, l.askedAt.Add(rest)
-	if l.failures == 0 && l.known > 0 && now.Sub(l.askedAt) >= turn {
+	c.asked, c.due = l.AskedAt, l.AskedAt.Add(rest)
+	if l.failures == 0 && l.Known > 0 && now.Sub(l.AskedAt) >= turn {
 		c.urgency = guaranteed
 	}
 	return c
@@ -280,15 +280,15 @@ func recordsCandidates(s *store, now time.Time) []candidate {
 	}
 	var counted, others time.Time
 	for _, b := range s.batches {
-		if b.ledger != nil {
-			counted, others = earlier(counted, b.ledger.dueCounted), earlier(others, b.ledger.dueOthers)
+		if b.Ledger != nil {
+			counted, others = earlier(counted, b.Ledger.dueCounted), earlier(others, b.Ledger.dueOthers)
 		}
 	}
 	rest := backOff(s.cfg.MinRefresh, longestRest, r.failures)
 	if r.missing() && s.listings.failure() == nil {
 		rest = missingRest
 	}
-	c := candidate{request: request{action: apiclient.ActionListCalls}, asked: r.askedAt, due: r.askedAt.Add(rest), urgency: guaranteed}
+	c := candidate{request: request{action: apiclient.ActionListCalls}, asked: r.AskedAt, due: r.AskedAt.Add(rest), urgency: guaranteed}
 	switch {
 	case !counted.IsZero() && !counted.After(now):
 		return []candidate{c}

@@ -13,35 +13,35 @@ import (
 
 // recipientStats summarizes a batch's recipients as of one get. It is immutable.
 type recipientStats struct {
-	readAt       time.Time // when the request was sent
-	readAtAPI    time.Time // the same time by the API's clock
-	counts       [apiclient.RecipientSkipped + 1]int64
-	active       int64
-	attempted    int64
-	lastAttempt  time.Time // zero: none
-	lastEnd      time.Time
-	oldestActive time.Time // start of the oldest call in progress
-	durations    distribution
-	row          fingerprint // of the batch's row in the same answer
+	ReadAt       time.Time // when the request was sent
+	ReadAtAPI    time.Time // the same time by the API's clock
+	Counts       [apiclient.RecipientSkipped + 1]int64
+	Active       int64
+	Attempted    int64
+	LastAttempt  time.Time // zero: none
+	LastEnd      time.Time
+	OldestActive time.Time // start of the oldest call in progress
+	Durations    distribution
+	Row          fingerprint // of the batch's row in the same answer
 }
 
 // distribution holds exact statistics of the calls that have ended, in seconds.
 // Quantiles use the nearest-rank method, so each is the duration of a real call.
 type distribution struct {
-	calls                         int
-	p50, p90, p99, mean, max, sum float64
+	Calls                         int
+	P50, P90, P99, Mean, Max, Sum float64
 }
 
 // fingerprint holds those fields of a batch's row that change when its recipients change.
 type fingerprint struct {
-	updated, started         int64
-	total, completed, failed apiclient.Count
+	Updated, Started         int64
+	Total, Completed, Failed apiclient.Count
 }
 
 func fingerprintOf(row *apiclient.Batch) fingerprint {
 	return fingerprint{
-		updated: row.UpdatedAt.UnixNano(), started: row.StartedAt.UnixNano(),
-		total: row.TotalRecipients, completed: row.CompletedCount, failed: row.FailedCount,
+		Updated: row.UpdatedAt.UnixNano(), Started: row.StartedAt.UnixNano(),
+		Total: row.TotalRecipients, Completed: row.CompletedCount, Failed: row.FailedCount,
 	}
 }
 
@@ -75,20 +75,20 @@ func (r *recipientReader) addOdd(o oddValue) {
 
 func (r *recipientReader) add(recipient apiclient.Recipient) {
 	r.rows++
-	r.stats.counts[recipient.Status]++
+	r.stats.Counts[recipient.Status]++
 	if recipient.Status.Active() {
-		r.stats.active++
-		r.stats.oldestActive = earlier(r.stats.oldestActive, recipient.AttemptedAt)
+		r.stats.Active++
+		r.stats.OldestActive = earlier(r.stats.OldestActive, recipient.AttemptedAt)
 	}
-	r.stats.lastAttempt = later(r.stats.lastAttempt, recipient.AttemptedAt)
-	r.stats.lastEnd = later(r.stats.lastEnd, recipient.CompletedAt)
+	r.stats.LastAttempt = later(r.stats.LastAttempt, recipient.AttemptedAt)
+	r.stats.LastEnd = later(r.stats.LastEnd, recipient.CompletedAt)
 	for _, odd := range recipient.Odd {
 		r.addOdd(oddValue{field: odd.Field, batch: r.batch, recipient: recipient.Key, hash: odd.Hash})
 	}
 	if recipient.AttemptedAt.IsZero() {
 		return // never called
 	}
-	r.stats.attempted++
+	r.stats.Attempted++
 	r.calls = append(r.calls, call{
 		recipient: recipient.Key, record: recipient.Record, status: recipient.Status,
 		attempted: unixMicro(recipient.AttemptedAt), completed: unixMicro(recipient.CompletedAt),
@@ -99,8 +99,8 @@ func (r *recipientReader) add(recipient apiclient.Recipient) {
 // batch's row, and sent is when the request was sent.
 func (r *recipientReader) finish(row *apiclient.Batch, sent time.Time) *recipientStats {
 	stats := r.stats // a copy, so that the reader can be freed
-	stats.readAt, stats.row = sent, fingerprintOf(row)
-	stats.counts[apiclient.RecipientUnknown] += max(0, row.TotalRecipients.N-r.rows)
+	stats.ReadAt, stats.Row = sent, fingerprintOf(row)
+	stats.Counts[apiclient.RecipientUnknown] += max(0, row.TotalRecipients.N-r.rows)
 	var durations []time.Duration
 	for _, c := range r.calls {
 		switch {
@@ -112,7 +112,7 @@ func (r *recipientReader) finish(row *apiclient.Batch, sent time.Time) *recipien
 			durations = append(durations, c.duration())
 		}
 	}
-	stats.durations = distributionOf(durations)
+	stats.Durations = distributionOf(durations)
 	return &stats
 }
 
@@ -140,8 +140,8 @@ func distributionOf(durations []time.Duration) distribution {
 		sum += d.Seconds()
 	}
 	return distribution{
-		calls: n, p50: rank(0.5), p90: rank(0.9), p99: rank(0.99),
-		mean: sum / float64(n), max: durations[n-1].Seconds(), sum: sum,
+		Calls: n, P50: rank(0.5), P90: rank(0.9), P99: rank(0.99),
+		Mean: sum / float64(n), Max: durations[n-1].Seconds(), Sum: sum,
 	}
 }
 

@@ -16,12 +16,12 @@ import (
 // request never depends on the one before, rows that shift the pages do no harm,
 // and an account that does not call costs nothing.
 type callRecords struct {
-	cache     recordCache
+	Cache     recordCache
 	allowance *rate.Limiter // of all requests for call records
 
-	rest     time.Time // the end of the part of its span that the last page did not reach; zero: it reached its start
-	askedAt  time.Time // when a page was last requested, successfully or not; zero: never
-	readAt   time.Time // when the last good page was requested; zero: none yet
+	Rest     time.Time // the end of the part of its span that the last page did not reach; zero: it reached its start
+	AskedAt  time.Time // when a page was last requested, successfully or not; zero: never
+	ReadAt   time.Time // when the last good page was requested; zero: none yet
 	failures int       // pages in a row that failed
 	failure  error     // of the last failed page
 }
@@ -40,33 +40,35 @@ func (r *callRecords) missing() bool {
 
 // record is one call record.
 type record struct {
-	created int64 // Unix microseconds by the API's clock
-	readAt  int64 // Unix microseconds by the local clock; 0: no record
-	talk    time.Duration
+	_ struct{} `cbor:",toarray"`
+
+	Created int64 // Unix microseconds by the API's clock
+	ReadAt  int64 // Unix microseconds by the local clock; 0: no record
+	Talk    time.Duration
 }
 
 // recordCache holds records that were read before their recipients, in two
 // generations: when the newer one is full, the older one is dropped.
-type recordCache struct{ newer, older map[uint64]record }
+type recordCache struct{ Newer, Older map[uint64]record }
 
 // cachedRecords is how many records a generation holds.
 const cachedRecords = 1 << 13
 
 func (c *recordCache) of(key uint64) record {
-	if r, ok := c.newer[key]; ok {
+	if r, ok := c.Newer[key]; ok {
 		return r
 	}
-	return c.older[key]
+	return c.Older[key]
 }
 
 func (c *recordCache) add(key uint64, r record) {
-	if len(c.newer) >= cachedRecords {
-		c.newer, c.older = nil, c.newer
+	if len(c.Newer) >= cachedRecords {
+		c.Newer, c.Older = nil, c.Newer
 	}
-	if c.newer == nil {
-		c.newer = map[uint64]record{}
+	if c.Newer == nil {
+		c.Newer = map[uint64]record{}
 	}
-	c.newer[key] = r
+	c.Newer[key] = r
 }
 
 // recordSlack is how far a record's created_at may be from its call's attempted_at.
@@ -76,18 +78,20 @@ const recordSlack = 5 * time.Second
 // before the call began is not: a recipient that is called again may show the
 // record of its last call for a moment.
 func (r record) of(k *knownCall) bool {
-	return r.readAt != 0 && r.created >= k.attempted-recordSlack.Microseconds()
+	return r.ReadAt != 0 && r.Created >= k.Attempted-recordSlack.Microseconds()
 }
 
 // learn records what a record tells about its call.
 func (k *knownCall) learn(r record, events *callEvents) {
-	if k.settled || !r.of(k) {
+	if k.Settled || !r.of(k) {
 		return
 	}
-	k.talk = r.talk
-	k.settled = r.talk > 0 || (k.ended && r.readAt >= k.settles)
-	if k.settled && k.counted && r.talk > 0 {
-		events.talks = append(events.talks, k.talk)
+	k.Talk = r.Talk
+	if k.Settled = r.Talk > 0 || (k.Ended && r.ReadAt >= k.Settles); k.Settled {
+		k.Settles = 0
+	}
+	if k.Settled && k.Counted && r.Talk > 0 {
+		events.talks = append(events.talks, k.Talk)
 	}
 }
 
@@ -95,12 +99,12 @@ func (k *knownCall) learn(r record, events *callEvents) {
 // Of a call that has not ended, it is read once.
 func (k *knownCall) recordDue() time.Time {
 	switch {
-	case k.settled, k.record == 0, !k.counted && !k.current:
+	case k.Settled, k.Record == 0, !k.Counted && !k.Current:
 		return time.Time{}
-	case k.talk == notRead:
-		return time.UnixMicro(k.attempted)
-	case k.ended:
-		return time.UnixMicro(k.settles)
+	case k.Talk == notRead:
+		return time.UnixMicro(k.Attempted)
+	case k.Ended:
+		return time.UnixMicro(k.Settles)
 	}
 	return time.Time{}
 }
@@ -108,25 +112,25 @@ func (k *knownCall) recordDue() time.Time {
 // schedule computes when the next records are due.
 func (l *ledger) schedule() {
 	l.dueCounted, l.dueOthers = time.Time{}, time.Time{}
-	for i := range l.calls {
-		if k := &l.calls[i]; k.counted {
+	for i := range l.Calls {
+		if k := &l.Calls[i]; k.Counted {
 			l.dueCounted = earlier(l.dueCounted, k.recordDue())
 		} else {
 			l.dueOthers = earlier(l.dueOthers, k.recordDue())
 		}
 	}
-	for i := range l.superseded {
-		l.dueCounted = earlier(l.dueCounted, l.superseded[i].recordDue())
+	for i := range l.Superseded {
+		l.dueCounted = earlier(l.dueCounted, l.Superseded[i].recordDue())
 	}
 }
 
 // each calls do with every call that is known.
 func (l *ledger) each(do func(*knownCall)) {
-	for i := range l.calls {
-		do(&l.calls[i])
+	for i := range l.Calls {
+		do(&l.Calls[i])
 	}
-	for i := range l.superseded {
-		do(&l.superseded[i])
+	for i := range l.Superseded {
+		do(&l.Superseded[i])
 	}
 }
 
@@ -140,14 +144,14 @@ type talkStats struct {
 func (l *ledger) talkStats() *talkStats {
 	if l.talk == nil {
 		stats, talks := &talkStats{}, []time.Duration(nil)
-		for i := range l.calls {
-			k := &l.calls[i]
-			if !k.current || k.talk == notRead {
+		for i := range l.Calls {
+			k := &l.Calls[i]
+			if !k.Current || k.Talk == notRead {
 				continue
 			}
 			stats.recorded++
-			if k.talk > 0 {
-				talks = append(talks, k.talk)
+			if k.Talk > 0 {
+				talks = append(talks, k.Talk)
 			}
 		}
 		stats.answered, stats.talk = int64(len(talks)), distributionOf(talks)
@@ -160,10 +164,10 @@ func (l *ledger) talkStats() *talkStats {
 // keep failing. It is in the past if none was ever read.
 func (r *callRecords) holdsUntil(maxStaleness time.Duration) time.Time {
 	switch {
-	case r.failures > 0 && r.readAt.IsZero():
-		return r.askedAt
+	case r.failures > 0 && r.ReadAt.IsZero():
+		return r.AskedAt
 	case persistent(r.failures):
-		return r.readAt.Add(maxStaleness)
+		return r.ReadAt.Add(maxStaleness)
 	}
 	return time.Time{}
 }
@@ -177,16 +181,16 @@ type span struct{ from, to time.Time }
 func (s *store) nextSpan(now time.Time) span {
 	var counted, others []time.Time
 	for _, b := range s.batches {
-		if b.ledger == nil {
+		if b.Ledger == nil {
 			continue
 		}
-		b.ledger.each(func(k *knownCall) {
+		b.Ledger.each(func(k *knownCall) {
 			switch due := k.recordDue(); {
 			case due.IsZero() || due.After(now):
-			case k.counted:
-				counted = append(counted, time.UnixMicro(k.attempted))
+			case k.Counted:
+				counted = append(counted, time.UnixMicro(k.Attempted))
 			default:
-				others = append(others, time.UnixMicro(k.attempted))
+				others = append(others, time.UnixMicro(k.Attempted))
 			}
 		})
 	}
@@ -198,7 +202,7 @@ func (s *store) nextSpan(now time.Time) span {
 		return span{now, now}
 	}
 	slices.SortFunc(waiting, time.Time.Compare)
-	if inRest, _ := slices.BinarySearchFunc(waiting, s.records.rest, time.Time.Compare); inRest > 0 {
+	if inRest, _ := slices.BinarySearchFunc(waiting, s.records.Rest, time.Time.Compare); inRest > 0 {
 		waiting = waiting[:inRest]
 	}
 	return span{waiting[0].Add(-recordSlack), waiting[len(waiting)-1].Add(recordSlack)}
@@ -209,7 +213,7 @@ func (s *store) nextSpan(now time.Time) span {
 // has none, unless it has ended just now.
 func (s *store) recordCalls(asked span, page apiclient.CallPage, sent time.Time) {
 	s.version++
-	s.records.readAt, s.records.failures, s.records.failure = sent, 0, nil
+	s.records.ReadAt, s.records.failures, s.records.failure = sent, 0, nil
 	read := map[uint64]record{}
 	oldest := asked.to
 	for _, row := range page.Records {
@@ -217,23 +221,23 @@ func (s *store) recordCalls(asked span, page apiclient.CallPage, sent time.Time)
 			s.counters.countOdd(oddValue{field: odd.Field, recipient: row.Key, hash: odd.Hash})
 		}
 		if row.Key != 0 && row.Talk.Known && !row.CreatedAt.IsZero() {
-			read[row.Key] = record{created: row.CreatedAt.UnixMicro(), readAt: sent.UnixMicro(), talk: talkTime(row.Talk)}
+			read[row.Key] = record{Created: row.CreatedAt.UnixMicro(), ReadAt: sent.UnixMicro(), Talk: talkTime(row.Talk)}
 			oldest = earlier(oldest, row.CreatedAt)
 		}
 	}
 	covered := asked
-	s.records.rest = time.Time{}
+	s.records.Rest = time.Time{}
 	if len(page.Records) > 0 && (!page.Total.Known || page.Total.N > int64(len(page.Records))) {
 		covered.from = earlier(oldest.Add(time.Microsecond), asked.to.Add(-2*recordSlack)) // at least the newest call is done with
-		s.records.rest = covered.from
+		s.records.Rest = covered.from
 	}
 	for _, b := range s.batches {
-		if b.ledger != nil {
-			s.countCalls(b, b.ledger.learnAll(read, covered, sent))
+		if b.Ledger != nil {
+			s.countCalls(b, b.Ledger.learnAll(read, covered, sent))
 		}
 	}
 	for key, r := range read {
-		s.records.cache.add(key, r)
+		s.records.Cache.add(key, r)
 	}
 }
 
@@ -247,19 +251,19 @@ func talkTime(seconds apiclient.Count) time.Duration {
 func (l *ledger) learnAll(read map[uint64]record, covered span, sent time.Time) (events callEvents) {
 	touched := false
 	l.each(func(k *knownCall) {
-		r := read[k.record]
+		r := read[k.Record]
 		switch {
-		case k.record == 0 || k.settled:
+		case k.Record == 0 || k.Settled:
 		case r.of(k):
 			k.learn(r, &events)
 			touched = true
-		case k.attempted >= covered.from.UnixMicro() && k.attempted <= covered.to.UnixMicro() && sent.UnixMicro() >= k.settles:
-			k.settled, touched = true, true // it has no record
+		case k.Attempted >= covered.from.UnixMicro() && k.Attempted <= covered.to.UnixMicro() && sent.UnixMicro() >= k.Settles:
+			k.Settled, touched = true, true // it has no record
 		}
-		delete(read, k.record)
+		delete(read, k.Record)
 	})
 	if touched {
-		l.superseded = slices.DeleteFunc(l.superseded, func(k knownCall) bool { return k.settled })
+		l.Superseded = slices.DeleteFunc(l.Superseded, func(k knownCall) bool { return k.Settled })
 		l.schedule()
 		l.talk = nil
 	}

@@ -18,6 +18,7 @@ import (
 // requests, which go on when a caller leaves. If requests that were given up take
 // all places of Concurrency, nothing else is sent, and it waits for nothing.
 func (c *Collector) Refresh(ctx context.Context) {
+	defer c.save()
 	w := c.begin()
 	select {
 	case <-w.done:
@@ -139,7 +140,7 @@ func (r *refresh) holdsUp(w *waiter) bool {
 // send starts a request and reports false if it cannot be sent now. Requests are
 // paid for here, one after the other, so that none overtakes a more urgent one.
 func (r *refresh) send(next candidate) bool {
-	if b := r.c.store.batches[next.id]; next.id != "" && (b == nil || b.gone) {
+	if b := r.c.store.batches[next.id]; next.id != "" && (b == nil || b.Gone) {
 		return true // another answer has shown that it is gone
 	}
 	if r.refused != nil || len(r.inFlight) >= r.c.cfg.API.Concurrency || r.leaves(next) {
@@ -237,7 +238,7 @@ func (r *refresh) countDeferred() {
 // records the answer, to be called with the mutex held.
 func (r *refresh) prepare(req request, now time.Time) func(context.Context, *apiclient.Permit) (record func()) {
 	if req.action == apiclient.ActionGet {
-		r.c.store.batches[req.id].askedAt = now
+		r.c.store.batches[req.id].AskedAt = now
 		return func(ctx context.Context, permit *apiclient.Permit) func() {
 			reader := &recipientReader{batch: req.id}
 			row, err := permit.Get(ctx, req.id, reader.add)
@@ -249,7 +250,7 @@ func (r *refresh) prepare(req request, now time.Time) func(context.Context, *api
 	}
 	spawned := apiclient.Count{}
 	if req.id != "" {
-		spawned = r.c.store.batches[req.id].row.RecurrenceRuns
+		spawned = r.c.store.batches[req.id].Row.RecurrenceRuns
 	}
 	walk := r.c.store.listings.begin(req, now, spawned)
 	return func(ctx context.Context, permit *apiclient.Permit) func() {
@@ -261,7 +262,7 @@ func (r *refresh) prepare(req request, now time.Time) func(context.Context, *api
 func (r *refresh) prepareRecords(req request, now time.Time) func(context.Context, *apiclient.Permit) (record func()) {
 	s := r.c.store
 	asked := s.nextSpan(now)
-	s.records.askedAt = now
+	s.records.AskedAt = now
 	s.records.allowance.AllowN(now, 1)
 	return func(ctx context.Context, permit *apiclient.Permit) func() {
 		page, err := permit.Calls(ctx, asked.from, asked.to)
@@ -285,7 +286,7 @@ func (r *refresh) recordPage(req request, walk *apiclient.Walk, rows []apiclient
 	if l == nil || l.walk != walk {
 		return // its recurring batch has been deleted in the meantime
 	}
-	failures, first := l.failures, l.goodAt.IsZero()
+	failures, first := l.failures, !l.answered
 	if err == nil {
 		r.c.store.recordPage(l, req, rows)
 	} else if r.failed(req, l.failure, err) {
@@ -303,7 +304,7 @@ func (r *refresh) recordPage(req request, walk *apiclient.Walk, rows []apiclient
 
 func (r *refresh) recordGet(reader *recipientReader, row apiclient.Batch, sent time.Time, err error) {
 	b, req := r.c.store.batches[reader.batch], request{action: apiclient.ActionGet, id: reader.batch}
-	failures := b.failures
+	failures := b.Failures
 	if err == nil {
 		r.c.store.recordGet(row, reader, sent)
 		if failures > 0 {

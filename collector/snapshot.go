@@ -43,10 +43,12 @@ type trackedBatch struct {
 }
 
 // Gather returns what is known now, sorted as a registry sorts it. Callers must
-// not modify it, because scrapes share most of it.
+// not modify it, because scrapes share most of it. With a State, what it returns
+// has been saved, so no counter falls after a crash.
 func (c *Collector) Gather() ([]*dto.MetricFamily, error) {
-	families := append(c.counters.families(), c.catalogue.budgetFamilies(c.cfg.API.Budget)...)
-	families = append(families, c.currentSnapshot(time.Now()).families...)
+	families := append(c.counters.families(), c.currentSnapshot(time.Now()).families...)
+	c.save()
+	families = append(families, c.catalogue.currentFamilies(c.cfg.API.Budget, c.cfg.State)...)
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
 	return families, nil
 }
@@ -68,14 +70,14 @@ func newSnapshot(s *store, c *catalogue, now time.Time) *snapshot {
 		version: s.version, up: s.listings.up(), list: list,
 		batches: map[apiclient.BatchStatus]int{}, runs: map[apiclient.BatchStatus]int{},
 	}
-	made.counted = !list.wholeAt.IsZero() && made.holds(list.staleAt(list.goodAt, s.cfg.MaxStaleness), now)
+	made.counted = !list.WholeAt.IsZero() && made.holds(list.staleAt(list.GoodAt, s.cfg.MaxStaleness), now)
 	for _, b := range s.batches {
 		switch {
-		case b.gone:
-		case b.row.ParentID == "":
-			made.batches[b.row.Status]++
-		case (!b.row.Status.Ended() || !b.endedAt.IsZero()) && made.holds(s.rowHoldsUntil(b), now):
-			made.runs[b.row.Status]++
+		case b.Gone:
+		case b.Row.ParentID == "":
+			made.batches[b.Row.Status]++
+		case (!b.Row.Status.Ended() || !b.EndedAt.IsZero()) && made.holds(s.rowHoldsUntil(b), now):
+			made.runs[b.Row.Status]++
 		}
 	}
 	if s.cfg.CallRecords && made.holds(s.records.holdsUntil(s.cfg.MaxStaleness), now) {
@@ -85,11 +87,11 @@ func newSnapshot(s *store, c *catalogue, now time.Time) *snapshot {
 		if !made.holds(s.rowHoldsUntil(b), now) {
 			continue
 		}
-		shown := trackedBatch{id: newLabelPair(batchID, b.row.ID), row: &b.row, now: now.In(s.cfg.WindowZone), calls: &b.calls}
-		if b.stats != nil && !isTemplate(&b.row) && made.holds(b.recipientsHoldUntil(s.cfg.MaxStaleness), now) {
-			shown.recipients, shown.outdatedSince = b.stats, b.outdatedSince
-			if made.records != nil && b.ledger != nil {
-				shown.talk = b.ledger.talkStats()
+		shown := trackedBatch{id: newLabelPair(batchID, b.Row.ID), row: &b.Row, now: now.In(s.cfg.WindowZone), calls: &b.Calls}
+		if b.Stats != nil && !isTemplate(&b.Row) && made.holds(b.recipientsHoldUntil(s.cfg.MaxStaleness), now) {
+			shown.recipients, shown.outdatedSince = b.Stats, b.OutdatedSince
+			if made.records != nil && b.Ledger != nil {
+				shown.talk = b.Ledger.talkStats()
 			}
 		}
 		made.tracked = append(made.tracked, shown)
@@ -116,29 +118,29 @@ func (s *snapshot) holds(until, now time.Time) bool {
 // rowHoldsUntil is when what comes from a batch's row is dropped: its retention
 // ends, or the listing that shows it keeps failing. Zero is never.
 func (s *store) rowHoldsUntil(b *batch) (until time.Time) {
-	if b.row.Status.Ended() {
-		until = b.endedAt.Add(s.cfg.FinishedRetention)
+	if b.Row.Status.Ended() {
+		until = b.EndedAt.Add(s.cfg.FinishedRetention)
 	}
 	most, all := s.cfg.MaxStaleness, &s.listings.all
-	parent := s.batches[b.row.ParentID]
+	parent := s.batches[b.Row.ParentID]
 	switch {
 	case parent != nil:
-		until = earlier(until, all.staleAt(parent.listedAt, most))
-		if runs := s.listings.runs[parent.row.ID]; runs != nil {
-			until = earlier(until, runs.staleAt(b.listedAt, most))
+		until = earlier(until, all.staleAt(parent.ListedAt, most))
+		if runs := s.listings.runs[parent.Row.ID]; runs != nil {
+			until = earlier(until, runs.staleAt(b.ListedAt, most))
 		}
 		return until
-	case all.long() && b.row.Status == apiclient.BatchRunning:
-		until = earlier(until, s.listings.running.staleAt(b.listedAt, most))
+	case all.long() && b.Row.Status == apiclient.BatchRunning:
+		until = earlier(until, s.listings.running.staleAt(b.ListedAt, most))
 	}
-	return earlier(until, all.staleAt(b.listedAt, most))
+	return earlier(until, all.staleAt(b.ListedAt, most))
 }
 
 // recipientsHoldUntil is when a batch's recipients are dropped because its gets
 // keep failing. Zero is never.
 func (b *batch) recipientsHoldUntil(maxStaleness time.Duration) time.Time {
-	if !persistent(b.failures) || b.stats == nil {
+	if !persistent(b.Failures) || b.Stats == nil {
 		return time.Time{}
 	}
-	return b.stats.readAt.Add(maxStaleness)
+	return b.Stats.ReadAt.Add(maxStaleness)
 }

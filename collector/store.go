@@ -35,29 +35,29 @@ type store struct {
 
 // batch is what is known about one batch or run.
 type batch struct {
-	row      apiclient.Batch
-	rowAt    time.Time // when the request that brought the row was sent, or when the batch was found to be gone
-	listedAt time.Time // when the last listing that showed it was read; of a run: or the last get
+	Row      apiclient.Batch
+	RowAt    time.Time // when the request that brought the row was sent, or when the batch was found to be gone
+	ListedAt time.Time // when the last listing that showed it was read; of a run: or the last get
 
-	stoppedAt  time.Time // since when it is known, or suspected, not to run; zero while it runs
-	endedAt    time.Time // zero unless it has ended and the time is known
-	getPending bool      // a get is due whatever the state: it stopped or ended, a listing lacks it, or its calls cannot be counted yet
-	misses     int       // walks in a row that should have shown it and did not
-	gone       bool      // it no longer exists; remembered for a while in case that is wrong
+	StoppedAt  time.Time // since when it is known, or suspected, not to run; zero while it runs
+	EndedAt    time.Time // zero unless it has ended and the time is known
+	GetPending bool      // a get is due whatever the state: it stopped or ended, a listing lacks it, or its calls cannot be counted yet
+	Misses     int       // walks in a row that should have shown it and did not
+	Gone       bool      // it no longer exists; remembered for a while in case that is wrong
 
-	askedAt  time.Time // when it was last requested with get, successfully or not; zero: never
-	failures int       // consecutive gets that failed
+	AskedAt  time.Time // when it was last requested with get, successfully or not; zero: never
+	Failures int       // consecutive gets that failed
 	failure  error     // of the last failed get
-	notFound int       // consecutive gets that were answered 404
-	stats    *recipientStats
+	NotFound int       // consecutive gets that were answered 404
+	Stats    *recipientStats
 
-	outdatedSince time.Time // since when the row has shown that stats is outdated; zero: it is up to date
+	OutdatedSince time.Time // since when the row has shown that stats is outdated; zero: it is up to date
 
-	ledger *ledger    // nil until the batch is read
-	calls  callCounts // seen since the batch was first seen
+	Ledger *ledger    // nil until the batch is read
+	Calls  callCounts // seen since the batch was first seen
 
-	resumeFrom time.Time   // from when on calls count, if the ledger was dropped
-	resumeRow  fingerprint // of the row, when the ledger was dropped
+	ResumeFrom time.Time   // from when on calls count, if the ledger was dropped
+	ResumeRow  fingerprint // of the row, when the ledger was dropped
 }
 
 func newStore(cfg *Config, client *apiclient.Client, counters *counters) *store {
@@ -91,7 +91,7 @@ func (s *store) recordPage(l *listing, r request, rows []apiclient.Batch) {
 	live, oldest := false, time.Time{}
 	for _, row := range rows {
 		row.ParentID = cmp.Or(r.id, row.ParentID)
-		s.update(row, l.askedAt, true)
+		s.update(row, l.AskedAt, true)
 		live = live || isLiveRun(&row)
 		oldest = earlier(oldest, row.CreatedAt)
 	}
@@ -106,21 +106,21 @@ func (s *store) recordPage(l *listing, r request, rows []apiclient.Batch) {
 // expected in it then.
 func (s *store) finishWalk(l *listing, r request, oldest time.Time) {
 	walk := l.finish()
-	l.known, l.waiting = 0, 0
+	l.Known, l.Waiting = 0, 0
 	for id, b := range s.batches {
-		if b.gone || b.row.ParentID != r.id {
+		if b.Gone || b.Row.ParentID != r.id {
 			continue
 		}
-		l.known++
-		if isLiveRun(&b.row) && b.row.Status != apiclient.BatchRunning {
-			l.waiting++
+		l.Known++
+		if isLiveRun(&b.Row) && b.Row.Status != apiclient.BatchRunning {
+			l.Waiting++
 		}
-		covered := b.rowAt.Before(l.began)
+		covered := b.RowAt.Before(l.began)
 		switch {
 		case r.running:
-			covered = covered && b.row.Status == apiclient.BatchRunning
+			covered = covered && b.Row.Status == apiclient.BatchRunning
 		case r.id != "":
-			covered = covered && (walk.Done() || b.row.CreatedAt.After(oldest))
+			covered = covered && (walk.Done() || b.Row.CreatedAt.After(oldest))
 		}
 		if covered && !walk.Has(id) {
 			s.missing(b, r, walk)
@@ -135,18 +135,18 @@ func (s *store) finishWalk(l *listing, r request, oldest time.Time) {
 // decides then. A batch without series is not worth a get; it is gone if two
 // walks in a row do not show it.
 func (s *store) missing(b *batch, r request, walk *apiclient.Walk) {
-	b.misses++
+	b.Misses++
 	switch {
 	case walk.Pages() <= 1 && !walk.Truncated() && !r.running:
 		s.markGone(b)
 	case s.rank(b, time.Now()) == 0:
-		if b.misses >= 2 {
+		if b.Misses >= 2 {
 			s.markGone(b)
 		}
 	case walk.Truncated():
-		b.getPending = true // but not urgent: the next truncated walk may miss other batches
-	case !b.getPending:
-		b.getPending, b.stoppedAt = true, time.Now()
+		b.GetPending = true // but not urgent: the next truncated walk may miss other batches
+	case !b.GetPending:
+		b.GetPending, b.StoppedAt = true, time.Now()
 	}
 }
 
@@ -157,14 +157,14 @@ func (s *store) missing(b *batch, r request, walk *apiclient.Walk) {
 // they are gone.
 func (s *store) markGone(b *batch) {
 	s.version++
-	id := b.row.ID
-	b.gone, b.getPending, b.rowAt, b.askedAt = true, false, time.Now(), time.Time{}
+	id := b.Row.ID
+	b.Gone, b.GetPending, b.RowAt, b.AskedAt = true, false, time.Now(), time.Time{}
 	if s.listings.runs[id] == nil {
 		return
 	}
 	delete(s.listings.runs, id)
 	for _, run := range s.batches {
-		if run.row.ParentID == id && !run.gone && run.row.Status != apiclient.BatchRunning && !run.getPending {
+		if run.Row.ParentID == id && !run.Gone && run.Row.Status != apiclient.BatchRunning && !run.GetPending {
 			s.markGone(run)
 		}
 	}
@@ -180,22 +180,22 @@ func (s *store) update(row apiclient.Batch, sent time.Time, listed bool) apiclie
 	}
 	b := s.batches[row.ID]
 	if b == nil {
-		b = &batch{calls: callCounts{since: time.Now()}}
+		b = &batch{Calls: callCounts{Since: time.Now()}}
 		s.batches[row.ID] = b
 		s.firstSeen(b, &row, sent)
 	} else {
-		row.KeepFrom(&b.row)
-		if sent.Before(b.rowAt) {
+		row.KeepFrom(&b.Row)
+		if sent.Before(b.RowAt) {
 			return row // the known row is newer
 		}
 		s.changed(b, &row)
 	}
-	b.row, b.rowAt, b.misses, b.gone = row, sent, 0, false
-	if b.stats != nil && b.outdatedSince.IsZero() && b.stats.row != fingerprintOf(&row) {
-		b.outdatedSince = sent
+	b.Row, b.RowAt, b.Misses, b.Gone = row, sent, 0, false
+	if b.Stats != nil && b.OutdatedSince.IsZero() && b.Stats.Row != fingerprintOf(&row) {
+		b.OutdatedSince = sent
 	}
 	if listed || row.ParentID != "" {
-		b.listedAt = sent
+		b.ListedAt = sent
 	}
 	return row
 }
@@ -205,7 +205,7 @@ func (s *store) update(row apiclient.Batch, sent time.Time, listed bool) apiclie
 // is after the process started.
 func (s *store) firstSeen(b *batch, row *apiclient.Batch, sent time.Time) {
 	if row.Status != apiclient.BatchRunning {
-		b.stoppedAt = sent
+		b.StoppedAt = sent
 	}
 	if !row.Status.Ended() {
 		return
@@ -215,9 +215,9 @@ func (s *store) firstSeen(b *batch, row *apiclient.Batch, sent time.Time) {
 		ended = row.CompletedAt
 	}
 	if !ended.IsZero() {
-		b.endedAt = earlier(s.clock.toOurs(ended), sent) // the API's clock is only known in whole seconds: never in the future
+		b.EndedAt = earlier(s.clock.toOurs(ended), sent) // the API's clock is only known in whole seconds: never in the future
 	}
-	b.getPending = !isTemplate(row) && !ended.Before(s.countsFrom(b, row))
+	b.GetPending = !isTemplate(row) && !ended.Before(s.countsFrom(b, row))
 }
 
 // changed sets what follows if a newer row of a batch is in another state:
@@ -230,33 +230,33 @@ func (s *store) firstSeen(b *batch, row *apiclient.Batch, sent time.Time) {
 // A batch that had ended and still has may have run in between: then it ended
 // anew.
 func (s *store) changed(b *batch, row *apiclient.Batch) {
-	now, was, is := time.Now(), b.row.Status, row.Status
+	now, was, is := time.Now(), b.Row.Status, row.Status
 	if is == apiclient.BatchRunning {
-		b.stoppedAt, b.endedAt, b.getPending = time.Time{}, time.Time{}, false
+		b.StoppedAt, b.EndedAt, b.GetPending = time.Time{}, time.Time{}, false
 		return
 	}
-	if was == apiclient.BatchRunning || b.stoppedAt.IsZero() {
-		b.stoppedAt, b.getPending = now, was == apiclient.BatchRunning || !isTemplate(row)
+	if was == apiclient.BatchRunning || b.StoppedAt.IsZero() {
+		b.StoppedAt, b.GetPending = now, was == apiclient.BatchRunning || !isTemplate(row)
 	}
 	switch {
 	case !is.Ended():
-		b.endedAt = time.Time{}
-	case !was.Ended() || row.RanSince(&b.row):
-		b.endedAt, b.stoppedAt = now, now
-		b.getPending = b.getPending || !isTemplate(row)
-	case b.gone: // wrongly, and its recipients were dropped
-		b.getPending = !isTemplate(row) && (s.retained(b, now) || b.resumeRow != fingerprintOf(row))
+		b.EndedAt = time.Time{}
+	case !was.Ended() || row.RanSince(&b.Row):
+		b.EndedAt, b.StoppedAt = now, now
+		b.GetPending = b.GetPending || !isTemplate(row)
+	case b.Gone: // wrongly, and its recipients were dropped
+		b.GetPending = !isTemplate(row) && (s.retained(b, now) || b.ResumeRow != fingerprintOf(row))
 	}
 }
 
 // countsFrom returns the time from which calls count in the first read of a
 // batch, or in the first one after its ledger was dropped.
 func (s *store) countsFrom(b *batch, row *apiclient.Batch) time.Time {
-	if !b.resumeFrom.IsZero() {
-		return b.resumeFrom
+	if !b.ResumeFrom.IsZero() {
+		return b.ResumeFrom
 	}
 	if l := s.listings.runs[row.ParentID]; l != nil {
-		return later(s.clock.countingFrom, l.resumeFrom)
+		return later(s.clock.countingFrom, l.ResumeFrom)
 	}
 	return s.clock.countingFrom
 }
@@ -269,25 +269,25 @@ func (s *store) recordGet(row apiclient.Batch, reader *recipientReader, sent tim
 	for _, odd := range reader.odd {
 		s.counters.countOdd(odd)
 	}
-	if row.Status != apiclient.BatchRunning || !sent.Before(b.stoppedAt) {
-		b.getPending = false
+	if row.Status != apiclient.BatchRunning || !sent.Before(b.StoppedAt) {
+		b.GetPending = false
 	}
-	stats.readAtAPI = s.clock.toAPI(sent)
-	b.failures, b.failure, b.notFound, b.stats, b.outdatedSince = 0, nil, 0, stats, time.Time{}
+	stats.ReadAtAPI = s.clock.toAPI(sent)
+	b.Failures, b.failure, b.NotFound, b.Stats, b.OutdatedSince = 0, nil, 0, stats, time.Time{}
 	if s.clock.disputed() {
-		b.getPending = true // read it again once the time from which calls count is settled
+		b.GetPending = true // read it again once the time from which calls count is settled
 		return
 	}
-	if b.ledger == nil {
-		b.ledger = &ledger{}
+	if b.Ledger == nil {
+		b.Ledger = &ledger{}
 	}
-	s.countCalls(b, b.ledger.count(callsRead{reader.countable(s.cfg.CallRecords), sent, s.countsFrom(b, &row)}, &s.records.cache))
+	s.countCalls(b, b.Ledger.count(callsRead{reader.countable(s.cfg.CallRecords), sent, s.countsFrom(b, &row)}, &s.records.Cache))
 }
 
 // countCalls adds events to the counters of the account and of their batch.
 func (s *store) countCalls(b *batch, events callEvents) {
 	s.counters.countCalls(events)
-	b.calls.add(events)
+	b.Calls.add(events)
 }
 
 // recordGetFailure records a failed get. A single 404 proves nothing, because
@@ -296,13 +296,13 @@ func (s *store) countCalls(b *batch, events callEvents) {
 // consulted, because a run may be on a page that is not read.
 func (s *store) recordGetFailure(b *batch, err error) {
 	s.version++
-	b.failures++
+	b.Failures++
 	b.failure = err
 	if apiclient.Reason(err) != "not_found" {
-		b.notFound = 0
+		b.NotFound = 0
 		return
 	}
-	if b.notFound++; b.notFound >= 2 && (b.misses > 0 || b.row.ParentID != "") {
+	if b.NotFound++; b.NotFound >= 2 && (b.Misses > 0 || b.Row.ParentID != "") {
 		s.markGone(b)
 	}
 }
@@ -321,7 +321,7 @@ func (s *store) tracked(now time.Time) []*batch {
 		}
 	}
 	slices.SortFunc(all, func(x, y ranked) int {
-		return cmp.Or(cmp.Compare(x.rank, y.rank), y.row.CreatedAt.Compare(x.row.CreatedAt), cmp.Compare(x.row.ID, y.row.ID))
+		return cmp.Or(cmp.Compare(x.rank, y.rank), y.Row.CreatedAt.Compare(x.Row.CreatedAt), cmp.Compare(x.Row.ID, y.Row.ID))
 	})
 	tracked := make([]*batch, min(len(all), s.cfg.MaxBatches))
 	for i := range tracked {
@@ -334,15 +334,15 @@ func (s *store) tracked(now time.Time) []*batch {
 // the batch is not tracked.
 func (s *store) rank(b *batch, now time.Time) int {
 	switch {
-	case b.gone:
+	case b.Gone:
 		return 0
-	case b.row.Status == apiclient.BatchRunning:
+	case b.Row.Status == apiclient.BatchRunning:
 		return 1
-	case b.row.Status == apiclient.BatchPaused, b.row.Status == apiclient.BatchRecurring:
+	case b.Row.Status == apiclient.BatchPaused, b.Row.Status == apiclient.BatchRecurring:
 		return 2
-	case b.row.Status == apiclient.BatchScheduled:
+	case b.Row.Status == apiclient.BatchScheduled:
 		return 3
-	case b.row.Status.Ended() && s.retained(b, now):
+	case b.Row.Status.Ended() && s.retained(b, now):
 		return 4
 	}
 	return 0
@@ -350,7 +350,7 @@ func (s *store) rank(b *batch, now time.Time) int {
 
 // retained reports whether a batch ended within Config.FinishedRetention.
 func (s *store) retained(b *batch, now time.Time) bool {
-	return !b.endedAt.IsZero() && now.Before(b.endedAt.Add(s.cfg.FinishedRetention))
+	return !b.EndedAt.IsZero() && now.Before(b.EndedAt.Add(s.cfg.FinishedRetention))
 }
 
 // rememberFor is how long a batch that is gone, or a run whose retention is
@@ -365,14 +365,14 @@ func (s *store) sweep(now time.Time) {
 		keep[b] = true
 	}
 	for id, b := range s.batches {
-		if keep[b] || b.getPending || s.awaitsRecords(b) {
+		if keep[b] || b.GetPending || s.awaitsRecords(b) {
 			continue
 		}
 		b.dropLedger()
-		over := b.gone || (b.row.ParentID != "" && b.row.Status.Ended() && !s.retained(b, now))
-		if over && now.Sub(b.rowAt) >= rememberFor {
-			if l := s.listings.runs[b.row.ParentID]; l != nil {
-				l.resumeFrom = later(l.resumeFrom, b.resumeFrom)
+		over := b.Gone || (b.Row.ParentID != "" && b.Row.Status.Ended() && !s.retained(b, now))
+		if over && now.Sub(b.RowAt) >= rememberFor {
+			if l := s.listings.runs[b.Row.ParentID]; l != nil {
+				l.ResumeFrom = later(l.ResumeFrom, b.ResumeFrom)
 			}
 			delete(s.batches, id)
 		}
@@ -382,15 +382,15 @@ func (s *store) sweep(now time.Time) {
 // awaitsRecords reports whether the records of calls in the counters have yet to be
 // read. If they cannot be read, nothing waits for them.
 func (s *store) awaitsRecords(b *batch) bool {
-	return b.ledger != nil && !b.ledger.dueCounted.IsZero() && s.records.failures == 0
+	return b.Ledger != nil && !b.Ledger.dueCounted.IsZero() && s.records.failures == 0
 }
 
 // dropLedger frees what is known about a batch's calls. It keeps only the time
 // from which calls count if the batch is read again.
 func (b *batch) dropLedger() {
-	if b.ledger != nil {
-		b.resumeFrom = b.ledger.resumeFrom(b.stats.readAtAPI.Add(clockTolerance))
-		b.resumeRow = fingerprintOf(&b.row)
+	if b.Ledger != nil {
+		b.ResumeFrom = b.Ledger.resumeFrom(b.Stats.ReadAtAPI.Add(clockTolerance))
+		b.ResumeRow = fingerprintOf(&b.Row)
 	}
-	b.ledger, b.stats, b.outdatedSince = nil, nil, time.Time{}
+	b.Ledger, b.Stats, b.OutdatedSince = nil, nil, time.Time{}
 }

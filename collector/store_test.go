@@ -24,9 +24,9 @@ func storeWith(ids ...string) (s *store, shown time.Time) {
 	s.lastInTurn = time.Now()
 	for _, id := range ids {
 		s.update(apiclient.Batch{ID: id, Status: apiclient.BatchRunning, Window: anytime}, shown, true)
-		s.batches[id].askedAt = shown
-		s.batches[id].stats = &recipientStats{readAt: shown, row: fingerprintOf(&s.batches[id].row)}
-		s.batches[id].stats.counts[apiclient.RecipientPending] = 1
+		s.batches[id].AskedAt = shown
+		s.batches[id].Stats = &recipientStats{ReadAt: shown, Row: fingerprintOf(&s.batches[id].Row)}
+		s.batches[id].Stats.Counts[apiclient.RecipientPending] = 1
 	}
 	return s, shown
 }
@@ -46,7 +46,7 @@ func TestAnAnswerToAnOlderRequestDoesNotReplaceWhatIsNewer(t *testing.T) {
 	s, shown := storeWith("b")
 	s.update(apiclient.Batch{ID: "b", Status: apiclient.BatchPaused}, shown.Add(2*time.Second), true)
 	s.update(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning}, shown.Add(time.Second), true)
-	if got := s.batches["b"].row.Status; got != apiclient.BatchPaused {
+	if got := s.batches["b"].Row.Status; got != apiclient.BatchPaused {
 		t.Errorf("the batch is %v, want paused", got)
 	}
 }
@@ -57,8 +57,8 @@ func TestABatchThatTheListShowsEndedIsReadFirstUnlessThatFails(t *testing.T) {
 	if got := urgencies(s); got["left"] != stopped || got["runs"] != inTurn {
 		t.Errorf("urgencies %v", got)
 	}
-	s.batches["left"].askedAt = time.Now().Add(-20 * time.Second)
-	s.batches["left"].stoppedAt = time.Now().Add(-30 * time.Second)
+	s.batches["left"].AskedAt = time.Now().Add(-20 * time.Second)
+	s.batches["left"].StoppedAt = time.Now().Add(-30 * time.Second)
 	s.recordGetFailure(s.batches["left"], apiclient.ErrTooLarge)
 	if got := urgencies(s); got["left"] != inTurn {
 		t.Errorf("urgencies after a failed get: %v; it must not keep others from being read", got)
@@ -87,7 +87,7 @@ func TestForgottenRunsDoNotStayInMemory(t *testing.T) {
 		}
 		before := s.clock.started
 		s.update(apiclient.Batch{ID: "run1", ParentID: "recurring", Status: apiclient.BatchCompleted, CompletedAt: before.Add(2 * time.Second)}, time.Now(), true)
-		if s.batches["run1"].getPending {
+		if s.batches["run1"].GetPending {
 			t.Error("a run that was read before it was forgotten is to be read again: its calls would count twice")
 		}
 	})

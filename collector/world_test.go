@@ -53,6 +53,7 @@ type settings struct {
 	url       string
 	transport func(*simulator.Account) http.RoundTripper // returns nil for the exporter's own
 	silent    bool                                       // the exporter has no logger
+	stateFile string                                     // "": none
 }
 
 // setting changes the default settings.
@@ -78,6 +79,12 @@ func withoutLimits(s *settings) {
 
 func withPageCap(rows int) setting {
 	return withAccount(func(o *simulator.Options) { o.PageCap = rows })
+}
+
+// withState keeps the state of the exporter in a file.
+func withState(tb testing.TB) setting {
+	tb.Helper()
+	return func(s *settings) { s.stateFile = filepath.Join(tb.TempDir(), "state") }
 }
 
 func withoutLog(s *settings) { s.silent = true }
@@ -145,6 +152,11 @@ func (w *world) start() {
 	if !w.settings.silent && cfg.Logger == nil {
 		cfg.Logger = log.NewSyncLogger(log.NewLogfmtLogger(&w.logged))
 	}
+	if w.settings.stateFile != "" {
+		if cfg.State, err = collector.OpenState(w.settings.stateFile, cfg.API.URL, cfg.Logger); err != nil {
+			w.Fatal(err)
+		}
+	}
 	w.collector, w.handler = collector.New(cfg), nil
 	w.Cleanup(w.collector.Close)
 	w.registry = prometheus.NewPedanticRegistry()
@@ -157,6 +169,33 @@ func (w *world) restart(pause time.Duration) {
 	w.collector.Close()
 	time.Sleep(pause)
 	w.start()
+}
+
+// crash ends the process without its having saved anything at the end, and starts
+// another one after a pause.
+func (w *world) crash(pause time.Duration) {
+	w.Helper()
+	before := w.readState()
+	w.collector.Close()
+	w.writeState(before)
+	time.Sleep(pause)
+	w.start()
+}
+
+func (w *world) readState() []byte {
+	w.Helper()
+	raw, err := os.ReadFile(w.settings.stateFile)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return raw
+}
+
+func (w *world) writeState(raw []byte) {
+	w.Helper()
+	if err := os.WriteFile(w.settings.stateFile, raw, 0o600); err != nil {
+		w.Fatal(err)
+	}
 }
 
 // scrape refreshes and returns the page, as Prometheus would get it.

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,11 +26,14 @@ func contract() map[string]string {
 			magpipe_batch_oldest_active_call_timestamp_seconds magpipe_batch_recurrence_runs
 			magpipe_batch_recurrence_max_runs magpipe_exporter_api_budget_requests
 			magpipe_exporter_api_budget_remaining_requests magpipe_exporter_api_rate_limit_requests
-			magpipe_exporter_api_rate_limit_remaining_requests magpipe_exporter_build_info`,
+			magpipe_exporter_api_rate_limit_remaining_requests magpipe_exporter_build_info
+			magpipe_call_records_refreshed_timestamp_seconds magpipe_batch_answered_recipients
+			magpipe_batch_recorded_recipients magpipe_batch_talk_seconds magpipe_exporter_state_saved_timestamp_seconds`,
 		"counter": `magpipe_calls_started_total magpipe_calls_finished_total magpipe_exporter_api_requests_total
 			magpipe_exporter_api_request_failures_total magpipe_exporter_api_requests_deferred_total
-			magpipe_exporter_unknown_values_total`,
-		"histogram": `magpipe_call_duration_seconds magpipe_exporter_api_request_duration_seconds`,
+			magpipe_exporter_unknown_values_total magpipe_calls_answered_total magpipe_batch_calls_started_total
+			magpipe_batch_calls_finished_total magpipe_batch_calls_answered_total magpipe_exporter_state_save_failures_total`,
+		"histogram": `magpipe_call_duration_seconds magpipe_exporter_api_request_duration_seconds magpipe_call_talk_seconds`,
 	} {
 		for name := range strings.FieldsSeq(names) {
 			types[name] = kind
@@ -46,7 +50,7 @@ func notInTheDemo(name string) bool {
 
 func TestDemoPageHoldsEveryMetricOfTheContract(t *testing.T) {
 	t.Parallel()
-	p := start(t, nil, "--demo")
+	p := start(t, nil, "--demo", "--state.file="+filepath.Join(t.TempDir(), "state"))
 	first := get(t, p.url+"/metrics").body
 	lint(t, first)
 	got := metricsOf(t, first)
@@ -63,7 +67,7 @@ func TestDemoPageHoldsEveryMetricOfTheContract(t *testing.T) {
 }
 
 func ended(samples map[string]float64) (calls float64) {
-	for _, outcome := range []string{"completed", "failed", "busy", "no_answer"} {
+	for _, outcome := range []string{"completed", "failed", "busy", "no_answer", "canceled"} {
 		calls += samples[fmt.Sprintf("magpipe_calls_finished_total{outcome=%q}", outcome)]
 	}
 	return calls

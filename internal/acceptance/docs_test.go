@@ -28,7 +28,8 @@ type documented struct {
 
 func TestMetricsPageMatchesTheProgram(t *testing.T) {
 	t.Parallel()
-	metrics := metricsOf(t, execute(t, nil, "--demo", "--once").out)
+	page := get(t, start(t, nil, "--demo", "--state.file="+filepath.Join(t.TempDir(), "state")).url+"/metrics").body
+	metrics := metricsOf(t, page)
 	for name, kind := range contract() {
 		if notInTheDemo(name) {
 			metrics[name] = documented{Type: kind}

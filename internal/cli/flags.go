@@ -29,7 +29,8 @@ type Settings struct {
 	Key       apiclient.KeySource
 	Server    web.Server // without Name, Collector, Logger and Hangups
 	Log       logging.Config
-	Demo      bool // use a simulated account
+	StateFile string // "": none
+	Demo      bool   // use a simulated account
 
 	Once        bool // write the exposition once and exit
 	Healthcheck bool // check whether another process serves, and exit
@@ -60,13 +61,14 @@ func Parse(program string, args []string, out io.Writer) (*Settings, error) {
 	return s, s.Server.Check()
 }
 
-// AddFlags adds all flags. Those under api, collector and scrape, and --demo,
+// AddFlags adds all flags. Those under api, collector, scrape and state, and --demo,
 // also read an environment variable: MAGPIPE_ followed by their name in capitals.
 func AddFlags(app *kingpin.Application) *Settings {
 	s := &Settings{}
 	s.addAPIFlags(app)
 	s.addCollectorFlags(app)
 	add(flag(app, "scrape.timeout-offset", "Subtracted from the scrape timeout that Prometheus sends; at least half of that remains."), duration(&s.Server.TimeoutOffset, "500ms", 0))
+	flag(app, "state.file", "File that keeps what was counted and read, and what of the budget is spent, across restarts; one for each exporter.").StringVar(&s.StateFile)
 	add(flag(app, "demo", "Serve a simulated account inside the process: no key, no network, and a generous budget unless one is given."), toggle(&s.Demo, ""))
 	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.Once)
 	app.Flag("healthcheck", "Check the exporter that was started with the same --web flags: exit 0 if it serves, 1 if not.").BoolVar(&s.Healthcheck)
