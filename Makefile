@@ -15,6 +15,7 @@ ldflags  = -X $(stamp).Version=$(VERSION) -X $(stamp).Revision=$(REVISION) \
 # Tools are pinned in separate modules, so that they add nothing to the exporter's dependencies.
 golangci    := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 govulncheck := $(GO) tool -modfile=tools/vuln/go.mod govulncheck
+helm        := $(GO) tool -modfile=tools/helm/go.mod helm
 
 .PHONY: help
 help: ## list the targets
@@ -125,12 +126,22 @@ dashboards: ## check the Grafana dashboards against the types that Grafana publi
 	$(GO) -C tools/grafana test -count=1 ./...
 
 # In separate modules, so that the exporter does not depend on the checkers of Kubernetes, compose, releases and workflows.
+# The first run compiles Helm, which takes minutes.
 # Test results are not cached, because Go does not see files outside these modules.
 .PHONY: deploy
 deploy: ## check deploy/, .github/ and the settings of the release
 	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 ./...
 	cd tools/release && CGO_ENABLED=0 $(GO) test -count=1 ./...
 	$(GO) tool -modfile=tools/workflows/go.mod actionlint
+
+# The version is that of the image, so a tag of the repository is a version of the chart.
+.PHONY: chart
+chart: ## write a package of the Helm chart into dist
+	CGO_ENABLED=0 $(helm) package deploy/helm --version $(VERSION) --app-version $(VERSION) --destination dist
+
+.PHONY: chart-readme
+chart-readme: ## write the table of the chart's values from values.yaml
+	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 -run TableOfTheChart ./... -update
 
 .PHONY: manifests
 manifests: ## write the PrometheusRule from dashboards/rules

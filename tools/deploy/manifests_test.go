@@ -18,10 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const (
-	root      = "../.."
-	manifests = root + "/deploy/kubernetes"
-)
+const manifests = root + "/deploy/kubernetes"
 
 // render does what kubectl apply -k does before it sends anything, with kustomize's default restrictions.
 func render(t *testing.T, dir string) map[string][]byte {

@@ -2,7 +2,6 @@ package deploy_test
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,8 +14,6 @@ import (
 )
 
 const ruleFile = manifests + "/prometheusrule.yaml"
-
-var update = flag.Bool("update", false, "rewrite the PrometheusRule")
 
 // The alert on short calls reads classic buckets, and a Prometheus that takes native histograms drops those by default.
 func TestClassicBucketsAreScrapedBesideNativeOnes(t *testing.T) {
