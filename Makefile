@@ -143,10 +143,6 @@ chart: ## write a package of the Helm chart into dist
 chart-readme: ## write the table of the chart's values from values.yaml
 	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 -run TableOfTheChart ./... -update
 
-.PHONY: manifests
-manifests: ## write the PrometheusRule from dashboards/rules
-	cd tools/deploy && CGO_ENABLED=0 $(GO) test -count=1 -run PrometheusRule ./... -update
-
 # The first run compiles goreleaser, which takes several minutes. It needs a clone with a remote.
 .PHONY: release-check
 release-check: ## check the release's settings with goreleaser, and build a snapshot for this machine

@@ -58,7 +58,7 @@ func metadata(t *testing.T, kind string, raw []byte) meta.ObjectMeta {
 	return meta.ObjectMeta{}
 }
 
-func TestEachObjectOfTheChartIsWhatTheAPIKnows(t *testing.T) {
+func TestEachObjectIsWhatTheAPIKnows(t *testing.T) {
 	seen := map[string]bool{}
 	for _, example := range examples() {
 		for name, raw := range template(t, values(example)) {
@@ -201,7 +201,7 @@ func TestTheStateIsOnAVolumeThatOnlyItsExporterWrites(t *testing.T) {
 }
 
 // The Service of each account selects only its own exporter by a named port. The single ServiceMonitor selects them all.
-func TestEachAccountOfTheChartHasAJobOfItsOwn(t *testing.T) {
+func TestEachAccountHasAJobOfItsOwn(t *testing.T) {
 	for _, c := range []struct {
 		release string
 		jobs    []string

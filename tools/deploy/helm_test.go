@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	syaml "sigs.k8s.io/yaml"
+	stream "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -65,10 +65,10 @@ func template(t *testing.T, args ...string) map[string][]byte {
 }
 
 // objects splits a stream of manifests.
-func objects(t *testing.T, stream string) map[string][]byte {
+func objects(t *testing.T, manifests string) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
-	documents := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(stream)))
+	documents := stream.NewYAMLReader(bufio.NewReader(strings.NewReader(manifests)))
 	for {
 		raw, err := documents.Read()
 		if errors.Is(err, io.EOF) {
@@ -76,7 +76,7 @@ func objects(t *testing.T, stream string) map[string][]byte {
 		}
 		var object meta.PartialObjectMetadata
 		if err == nil {
-			err = syaml.Unmarshal(raw, &object)
+			err = yaml.Unmarshal(raw, &object)
 		}
 		if err != nil {
 			t.Fatalf("%v in:\n%s", err, raw)
@@ -102,4 +102,26 @@ func each[T any](t *testing.T, all map[string][]byte, kind string) []*T {
 		t.Fatalf("there is no %s", kind)
 	}
 	return found
+}
+
+// strict decodes like an API server with strict field validation.
+func strict[T any](t *testing.T, raw []byte) *T {
+	t.Helper()
+	if raw == nil {
+		t.Fatal("the object is missing")
+	}
+	object := new(T)
+	if err := yaml.UnmarshalStrict(raw, object); err != nil {
+		t.Fatalf("%v in:\n%s", err, raw)
+	}
+	return object
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }

@@ -73,7 +73,7 @@ func TestThresholdsOfTheValuesReplaceThoseOfTheRules(t *testing.T) {
 	}
 }
 
-func TestEachDashboardIsInAConfigMapOfTheChart(t *testing.T) {
+func TestEachDashboardIsInAConfigMap(t *testing.T) {
 	maps := template(t, values("minimal"), "--set=dashboards.enabled=true")
 	paths, err := filepath.Glob(dashboards + "/*.json")
 	if err != nil || len(paths) == 0 {

@@ -5,11 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	operator "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -235,6 +237,33 @@ func TestEachValueChangesWhatHelmCreates(t *testing.T) {
 		}
 		if render("--values="+file) == everything {
 			t.Errorf("%s changes nothing", r.path)
+		}
+	}
+}
+
+// The README installs the chart, and then shows parts of values.
+func TestTheExamplesOfTheREADMEWork(t *testing.T) {
+	text := string(read(t, chart+"/README.md"))
+	install := regexp.MustCompile(`helm install magpipe-exporter deploy/helm ((?:[^\n]*\\\n)*[^\n]*)`).FindStringSubmatch(text)
+	if install == nil {
+		t.Fatal("the README does not install the chart")
+	}
+	args := strings.Fields(strings.ReplaceAll(install[1], "\\\n", " "))
+	plain := template(t, args...)
+	if len(plain) != 2 {
+		t.Errorf("with %q there are %d objects", args, len(plain))
+	}
+	for i, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		file := fmt.Sprintf("%s/%d.yaml", t.TempDir(), i)
+		if err := os.WriteFile(file, []byte(block[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all := template(t, append(args, "--set=prometheusRule.enabled=true", "--values="+file)...)
+		if len(all) < 3 {
+			t.Errorf("these values create %d objects:\n%s", len(all), block[1])
+		}
+		if rule := strict[operator.PrometheusRule](t, all["PrometheusRule/magpipe-exporter"]); strings.Contains(block[1], "release:") && rule.Labels["release"] == "" {
+			t.Errorf("the PrometheusRule has the labels %v", rule.Labels)
 		}
 	}
 }
