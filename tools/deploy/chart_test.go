@@ -160,7 +160,7 @@ func TestTheKeyIsMountedWhereTheExporterIsToldToLookForIt(t *testing.T) {
 		t.Errorf("the Secret that the chart creates has the key %q", key)
 	}
 	demo := template(t, "--set=image.repository=x", "--set=demo=true")
-	if args := pod(demo["Deployment/magpipe-exporter"]).Containers[0].Args; !slices.Equal(args, []string{"--demo"}) || len(demo) != 2 {
+	if args := pod(demo["Deployment/magpipe-exporter"]).Containers[0].Args; !slices.Equal(args, []string{"--demo", "--state.file=/var/lib/magpipe/state"}) || len(demo) != 3 {
 		t.Errorf("the demo has the flags %q and %d objects", args, len(demo))
 	}
 }
@@ -178,7 +178,7 @@ func TestTheStateIsOnAVolumeThatOnlyItsExporterWrites(t *testing.T) {
 			t.Errorf("the volume of %s does not belong to the group of the process", name)
 		}
 	}
-	for name, size := range map[string]string{"magpipe-exporter-north": "1Gi", "magpipe-exporter-south": "2Gi"} {
+	for name, size := range map[string]string{"magpipe-exporter-north": "100Mi", "magpipe-exporter-south": "2Gi"} {
 		claim := strict[core.PersistentVolumeClaim](t, accounts["PersistentVolumeClaim/"+name]).Spec
 		if claim.Resources.Requests.Storage().String() != size || claim.StorageClassName != nil {
 			t.Errorf("the claim of %s is %+v", name, claim)
@@ -337,8 +337,8 @@ func TestTheExporterTakesTheFlagsOfTheChart(t *testing.T) {
 	if got := code("--no-such-flag"); got != 2 {
 		t.Errorf("an unknown flag ends with %d", got)
 	}
-	for _, example := range []string{"minimal", "everything"} {
-		all := template(t, values(example), "--set=persistence.enabled=false")
+	for _, example := range []string{"minimal", "accounts", "everything"} {
+		all := template(t, values(example))
 		for _, deployment := range each[apps.Deployment](t, all, "Deployment") {
 			args := deployment.Spec.Template.Spec.Containers[0].Args
 			if got := code(append(args, "--web.listen-address=127.0.0.1:1")...); got != 1 {

@@ -212,6 +212,7 @@ func TestEachValueChangesWhatHelmCreates(t *testing.T) {
 		"image.tag":                 "image.tag=latest",
 		"livenessProbe":             "livenessProbe.tcpSocket.port=metrics",
 		"nameOverride":              "nameOverride=reader",
+		"persistence.enabled":       "persistence.enabled=false",
 		"persistence.existingClaim": "persistence.enabled=true,persistence.existingClaim=c",
 		"readinessProbe":            "readinessProbe.tcpSocket.port=metrics",
 	}
@@ -250,7 +251,7 @@ func TestTheExamplesOfTheREADMEWork(t *testing.T) {
 	}
 	args := strings.Fields(strings.ReplaceAll(install[1], "\\\n", " "))
 	plain := template(t, args...)
-	if len(plain) != 2 {
+	if len(plain) != 3 {
 		t.Errorf("with %q there are %d objects", args, len(plain))
 	}
 	for i, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1) {
@@ -290,7 +291,7 @@ func TestTheNotesNameTheJobsAndWhatIsMissing(t *testing.T) {
 	for example, want := range map[string][]string{
 		"minimal": {
 			"magpipe-exporter serves the account as the job magpipe-exporter.", "curl http://localhost:10240/metrics",
-			"Without serviceMonitor.enabled", "Without prometheusRule.enabled", "Without persistence.enabled",
+			"Without serviceMonitor.enabled", "Without prometheusRule.enabled",
 		},
 		"accounts": {
 			"magpipe-exporter-south serves the account south as the job magpipe-exporter-south.",
