@@ -30,7 +30,7 @@ func calling() *simulator.Account {
 
 // withoutBudget are flags with which each scrape reads everything.
 func withoutBudget(more ...string) []string {
-	return append(more, "--collector.min-refresh=0s", "--api.requests-per-minute=100000", "--api.requests-per-hour=6000000")
+	return append(more, "--collector.min-refresh=0s", "--api.requests-per-minute=6000", "--api.requests-per-hour=100000")
 }
 
 // counted returns the counter of calls that ended on a page.
