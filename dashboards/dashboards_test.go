@@ -233,6 +233,86 @@ func TestQueriesUseWhatTheExporterExposes(t *testing.T) {
 	}
 }
 
+// outcomes are the ways in which a call can end, as docs/metrics.md lists them.
+func outcomes(t *testing.T) []string {
+	t.Helper()
+	row := regexp.MustCompile("(?m)^\\| `outcome` of a call \\| (.*) \\|$").FindStringSubmatch(read(t, "../docs/metrics.md"))
+	if row == nil {
+		t.Fatal("docs/metrics.md does not list the outcomes")
+	}
+	return strings.Split(strings.ReplaceAll(row[1], "`", ""), ", ")
+}
+
+// An outcome that a query forgets would be missing among the calls that have ended.
+func TestQueriesCountEveryOutcome(t *testing.T) {
+	t.Parallel()
+	alternatives := regexp.MustCompile(`\b(?:status|outcome)=~\\?"([^"\\]*)`)
+	texts := map[string]string{"README.md": read(t, "README.md")}
+	for file, d := range readDashboards(t) {
+		texts[file] = d.raw
+	}
+	found := 0
+	for file, text := range texts {
+		for _, m := range alternatives.FindAllStringSubmatch(text, -1) {
+			counted := strings.Split(m[1], "|")
+			if len(counted) == 1 || !slices.Contains(counted, "completed") {
+				continue
+			}
+			found++
+			for _, outcome := range outcomes(t) {
+				if !slices.Contains(counted, outcome) {
+					t.Errorf("%s: %s leaves out %s", file, m[1], outcome)
+				}
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d queries count calls that have ended: were they found?", found)
+	}
+}
+
+// A panel that gives one outcome a colour gives each its own, and all panels give it the same.
+func TestEveryOutcomeHasItsOwnColour(t *testing.T) {
+	t.Parallel()
+	colours := map[string]string{}
+	for file, d := range readDashboards(t) {
+		for _, p := range d.Panels {
+			here := p.colours(t)
+			if _, ok := here["busy"]; !ok {
+				continue
+			}
+			for _, outcome := range outcomes(t) {
+				colour := here[outcome]
+				if known, ok := colours[outcome]; colour == "" || (ok && known != colour) {
+					t.Errorf("%s: %s: %s has the colour %q, elsewhere %q", file, p.Title, outcome, colour, known)
+				}
+				colours[outcome] = colour
+			}
+		}
+	}
+	if used := slices.Compact(slices.Sorted(maps.Values(colours))); len(used) < len(outcomes(t)) {
+		t.Errorf("some outcomes share a colour: %v", colours)
+	}
+}
+
+// colours are the fixed colours of a panel, by the name of the series or column.
+func (p panel) colours(t *testing.T) map[string]string {
+	t.Helper()
+	colours := map[string]string{}
+	for _, o := range p.FieldConfig.Overrides {
+		for _, property := range o.Properties {
+			var value struct{ FixedColor string }
+			if property.ID == "color" {
+				if err := json.Unmarshal(property.Value, &value); err != nil {
+					t.Fatal(err)
+				}
+				colours[fmt.Sprint(o.Matcher.Options)] = value.FixedColor
+			}
+		}
+	}
+	return colours
+}
+
 func TestLinksBetweenDashboardsResolve(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`"url": "/d/([\w-]+)/[\w-]+\?([^"]*)"`)
