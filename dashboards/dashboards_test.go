@@ -58,7 +58,12 @@ type panel struct {
 	Targets []struct{ RefID, Expr, LegendFormat string }
 }
 
-type thresholds struct{ Steps []struct{ Value float64 } }
+type thresholds struct {
+	Steps []struct {
+		Value float64 // where it begins; 0 in the first step, which has none
+		Color string
+	}
+}
 
 func read(t *testing.T, path string) string {
 	t.Helper()
@@ -352,7 +357,7 @@ func TestDashboardsTurnRedWhereTheAlertsFire(t *testing.T) {
 	alerting := map[string]string{
 		"Oldest call": "stuck_call_seconds", "Age of the list": "list_age_seconds", "Longest outdated": "details_wait_seconds",
 		"Outdated": "details_wait_seconds", "Read": "details_rest_seconds", "Late by": "overdue_seconds",
-		"Failed": "campaign_failure_ratio",
+		"Failed": "campaign_failure_ratio", "Answered": "campaign_answer_ratio",
 	}
 	seen := map[string]bool{}
 	compare := func(file, title string, limits thresholds) {
@@ -361,8 +366,12 @@ func TestDashboardsTurnRedWhereTheAlertsFire(t *testing.T) {
 			return
 		}
 		seen[title] = true
-		if got, want := limits.Steps[len(limits.Steps)-1].Value, constants["magpipe:threshold_"+name]; got != want {
-			t.Errorf("%s: %s turns red at %v, the alert fires at %v", file, title, got, want)
+		red, got := limits.Steps[len(limits.Steps)-1], limits.Steps[len(limits.Steps)-1].Value
+		if title == "Answered" { // red below, not above
+			red, got = limits.Steps[0], limits.Steps[1].Value
+		}
+		if want := constants["magpipe:threshold_"+name]; got != want || red.Color != "red" {
+			t.Errorf("%s: %s turns %s at %v, the alert fires at %v", file, title, red.Color, got, want)
 		}
 	}
 	for file, d := range readDashboards(t) {
