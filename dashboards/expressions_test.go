@@ -149,10 +149,10 @@ func TestCheckNamesWhatDoesNotExist(t *testing.T) {
 		`max_over_time(magpipe_up[3m:1m]) # (`:                             "",
 		`time() - max by (job) (magpipe_upp[5m] offset 1h) # magpipe_uppp`: "no metric magpipe_upp",
 		// Recorded series have the labels of their rules.
-		`batch_id:magpipe_batch_info:newest15m{nam="x"}`:               "batch_id:magpipe_batch_info:newest15m has no label nam",
-		`batch_id_status:magpipe_batch_recipients:gain1m{status="x"}`:  "",
-		`magpipe:threshold_series_silent_seconds{recurrence="hourly"}`: "",
-		`magpipe:threshold_overdue_seconds{recurrence="hourly"}`:       "magpipe:threshold_overdue_seconds has no label recurrence",
+		`batch_id:magpipe_batch_info:newest15m{nam="x"}`:                       "batch_id:magpipe_batch_info:newest15m has no label nam",
+		`batch_id:magpipe_batch_estimated_end:timestamp_seconds{batch_id="x"}`: "",
+		`magpipe:threshold_series_silent_seconds{recurrence="hourly"}`:         "",
+		`magpipe:threshold_overdue_seconds{recurrence="hourly"}`:               "magpipe:threshold_overdue_seconds has no label recurrence",
 	} {
 		if diff := cmp.Diff(want, strings.Join(metrics.check(expr), "; ")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", expr, diff)
