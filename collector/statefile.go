@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -84,9 +85,12 @@ func (s *State) close() {
 
 // removeTemporaries removes what processes left that were killed while they wrote.
 func (s *State) removeTemporaries() {
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(s.path), "."+filepath.Base(s.path)+"[0-9]*"))
-	for _, name := range left {
-		err = errors.Join(err, os.Remove(name))
+	folder := filepath.Dir(s.path)
+	entries, err := os.ReadDir(folder)
+	for _, entry := range entries {
+		if number, ok := strings.CutPrefix(entry.Name(), "."+filepath.Base(s.path)); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+			err = errors.Join(err, os.Remove(filepath.Join(folder, entry.Name())))
+		}
 	}
 	if err != nil {
 		s.warn("temporary files beside the state file could not be removed", "err", err)

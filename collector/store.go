@@ -382,7 +382,7 @@ func (s *store) sweep(now time.Time) {
 // awaitsRecords reports whether the records of calls in the counters have yet to be
 // read. If they cannot be read, nothing waits for them.
 func (s *store) awaitsRecords(b *batch) bool {
-	return b.Ledger != nil && !b.Ledger.dueCounted.IsZero() && s.records.failures == 0
+	return s.cfg.CallRecords && b.Ledger != nil && !b.Ledger.dueCounted.IsZero() && s.records.failures == 0
 }
 
 // dropLedger frees what is known about a batch's calls. It keeps only the time
