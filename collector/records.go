@@ -102,7 +102,7 @@ func (k *knownCall) recordDue() time.Time {
 	case k.Settled, k.Record == 0, !k.Counted && !k.Current:
 		return time.Time{}
 	case k.Talk == notRead:
-		return time.UnixMicro(k.Attempted)
+		return time.Unix(0, 0) // at once
 	case k.Ended:
 		return time.UnixMicro(k.Settles)
 	}

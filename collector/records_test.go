@@ -272,6 +272,17 @@ func TestTheRecordOfTheLastCallIsNotThatOfTheNextOne(t *testing.T) {
 	})
 }
 
+// TestRecordsAreReadAtOnceHoweverFarTheClockOfTheAPIIsAhead has a call that by the
+// local clock has yet to begin.
+func TestRecordsAreReadAtOnceHoweverFarTheClockOfTheAPIIsAhead(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrapeAfter(time.Minute)
+		ahead := time.Now().Add(time.Hour)
+		w.account.SetRecipient("a", 4, simulator.Recipient{Status: "completed", AttemptedAt: ahead, CompletedAt: ahead.Add(time.Minute), Talk: 20 * time.Second})
+		w.has(w.scrapeFor(2*time.Minute), `magpipe_calls_answered_total 1`)
+	})
+}
+
 // TestNoFaultOfCallRecordsCostsAnythingElse makes all requests for call records
 // fail, with every fault, and lets them succeed again.
 func TestNoFaultOfCallRecordsCostsAnythingElse(t *testing.T) {

@@ -39,7 +39,11 @@ func TestAnIncreaseOverARestartIsTheTruth(t *testing.T) {
 	prometheus := server{start(t, find(t, "../../dist/tools/prometheus"), "--config.file="+filepath.Join(dir, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")}
 	eventually(t, 20*time.Second, func() string {
-		response, err := http.Get("http://" + prometheus.Address + "/-/ready")
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+prometheus.Address+"/-/ready", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return err.Error()
 		}
@@ -110,7 +114,7 @@ func TestAnIncreaseOverARestartIsTheTruth(t *testing.T) {
 // freeAddress returns an address on which nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
