@@ -251,7 +251,7 @@ func parseTimestamp(raw []byte) (time.Time, bool) {
 	}
 	var t time.Time
 	if t.UnmarshalText(raw) == nil {
-		return t, t.Year() > 0
+		return inRange(t)
 	}
 	if len(raw) > longestTimestamp {
 		return time.Time{}, false
@@ -259,10 +259,16 @@ func parseTimestamp(raw []byte) (time.Time, bool) {
 	text := string(raw[:date]) + "T" + string(raw[date+1:])
 	for _, layout := range postgresLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t, t.Year() > 0
+			return inRange(t)
 		}
 	}
 	return time.Time{}, false
+}
+
+// inRange returns a time, and whether its year has four digits in UTC, too.
+func inRange(t time.Time) (time.Time, bool) {
+	year := t.UTC().Year()
+	return t, t.Year() > 0 && year > 0 && year <= 9999
 }
 
 // longestTimestamp is longer than any timestamp that PostgreSQL writes.

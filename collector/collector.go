@@ -78,7 +78,7 @@ func New(cfg Config) *Collector {
 		c.restore(c.cfg.State.restored)
 		c.cfg.State.restored = nil
 	}
-	c.saveAsSpent()
+	c.saveAtStart()
 	return c
 }
 
@@ -96,10 +96,7 @@ func (c *Collector) Close() {
 	c.mu.Unlock()
 	c.requests.Wait()
 	c.client.Close()
-	if c.cfg.State != nil {
-		c.save()
-		c.cfg.State.close()
-	}
+	c.saveAtEnd()
 }
 
 // observe counts a request and feeds its Date header to the clock.

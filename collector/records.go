@@ -202,10 +202,12 @@ func (s *store) nextSpan(now time.Time) span {
 		return span{now, now}
 	}
 	slices.SortFunc(waiting, time.Time.Compare)
-	if inRest, _ := slices.BinarySearchFunc(waiting, s.records.Rest, time.Time.Compare); inRest > 0 {
-		waiting = waiting[:inRest]
+	rest := s.records.Rest
+	inRest, _ := slices.BinarySearchFunc(waiting, rest, time.Time.Compare)
+	if inRest == 0 {
+		return span{waiting[0].Add(-recordSlack), waiting[len(waiting)-1].Add(recordSlack)}
 	}
-	return span{waiting[0].Add(-recordSlack), waiting[len(waiting)-1].Add(recordSlack)}
+	return span{waiting[0].Add(-recordSlack), earlier(waiting[inRest-1].Add(recordSlack), rest)}
 }
 
 // recordCalls records a page of call records that was asked for at a local time.
@@ -227,9 +229,12 @@ func (s *store) recordCalls(asked span, page apiclient.CallPage, sent time.Time)
 	}
 	covered := asked
 	s.records.Rest = time.Time{}
-	if len(page.Records) > 0 && (!page.Total.Known || page.Total.N > int64(len(page.Records))) {
-		covered.from = earlier(oldest.Add(time.Microsecond), asked.to.Add(-2*recordSlack)) // at least the newest call is done with
-		s.records.Rest = covered.from
+	switch n := int64(len(page.Records)); {
+	case n == 0 && page.Total.N > 0:
+		return // it says that there are records, and shows none
+	case n > 0 && (!page.Total.Known || page.Total.N > n):
+		s.records.Rest = earlier(oldest, asked.to.Add(-time.Microsecond)) // or it would be asked for again and again
+		covered.from = s.records.Rest.Add(time.Microsecond)
 	}
 	for _, b := range s.batches {
 		if b.Ledger != nil {
@@ -252,6 +257,9 @@ func (l *ledger) learnAll(read map[uint64]record, covered span, sent time.Time) 
 	touched := false
 	l.each(func(k *knownCall) {
 		r := read[k.Record]
+		if r.of(k) {
+			delete(read, k.Record)
+		}
 		switch {
 		case k.Record == 0 || k.Settled:
 		case r.of(k):
@@ -260,7 +268,6 @@ func (l *ledger) learnAll(read map[uint64]record, covered span, sent time.Time) 
 		case k.Attempted >= covered.from.UnixMicro() && k.Attempted <= covered.to.UnixMicro() && sent.UnixMicro() >= k.Settles:
 			k.Settled, touched = true, true // it has no record
 		}
-		delete(read, k.Record)
 	})
 	if touched {
 		l.Superseded = slices.DeleteFunc(l.Superseded, func(k knownCall) bool { return k.Settled })

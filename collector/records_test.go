@@ -314,3 +314,56 @@ func TestNoFaultOfCallRecordsCostsAnythingElse(t *testing.T) {
 		})
 	}
 }
+
+// TestARecordThatTwoCallsShowIsThatOfTheFirst has a recipient that is called again
+// before the record of its last call was read, and shows that record still.
+func TestARecordThatTwoCallsShowIsThatOfTheFirst(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		mend := w.account.Inject(simulator.Fault{Action: "list_calls", Status: 500})
+		time.Sleep(time.Minute)
+		w.account.SetRecipient("a", 4, answered(20*time.Second))
+		w.refreshFor(time.Minute)
+		last := w.account.Calls()[len(w.account.Calls())-1].RecordID
+		w.account.SetRecipient("a", 4, simulator.Recipient{Status: "calling", AttemptedAt: time.Now()})
+		w.account.SetRecipientKey("a", 4, "call_record_id", last)
+		w.refreshFor(5 * time.Minute)
+		mend()
+		w.has(w.scrapeFor(15*time.Minute), `magpipe_calls_answered_total 1`)
+	})
+}
+
+func TestAFailedRequestLosesNoRecordOfABatchWithoutRetention(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		time.Sleep(time.Minute)
+		w.account.SetRecipient("a", 4, answered(20*time.Second))
+		completeReminders(w.account, "a")
+		w.account.Inject(simulator.Fault{Action: "list_calls", Status: 503, Times: 2})
+		w.has(w.scrapeFor(15*time.Minute), `magpipe_calls_answered_total 1`)
+	}, withConfig(func(c *collector.Config) { c.FinishedRetention = 0 }))
+}
+
+func TestAnEmptyPageOfRecordsProvesNothingIfThereAreSome(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		time.Sleep(time.Minute)
+		w.account.SetRecipient("a", 4, answered(20*time.Second))
+		mend := w.account.Inject(simulator.Fault{Action: "list_calls", Status: 200, Body: `{"calls":[],"total":2,"has_more":true}`})
+		w.refreshFor(5 * time.Minute)
+		mend()
+		w.has(w.scrapeFor(15*time.Minute), `magpipe_calls_answered_total 1`)
+	})
+}
+
+func TestMoreRecordsInASecondThanAPageHoldsAreAllRead(t *testing.T) {
+	const calls = 250
+	inWorld(t, func(a *simulator.Account) { a.Add(simulator.Campaign{ID: "a", Recipients: calls}) }, func(w *world) {
+		w.scrapeAfter(time.Minute)
+		for i := range calls {
+			time.Sleep(4 * time.Millisecond)
+			w.account.SetRecipient("a", i, answered(20*time.Second))
+		}
+		w.has(w.scrapeFor(30*time.Minute), fmt.Sprint("magpipe_calls_answered_total ", calls))
+	})
+}

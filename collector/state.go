@@ -55,32 +55,51 @@ func (c *Collector) save() {
 		c.mu.Unlock()
 		return
 	}
-	payload, err := c.encodeState(c.cfg.API.Budget.State())
+	payload, err := c.encodeState(true)
 	c.mu.Unlock()
 	state.saved = now
 	state.write(payload, err)
 }
 
-// saveAsSpent writes the state file as if the budget were spent, before the first
-// request is sent: a process that dies before it has saved how much it spent must
-// not give the next one more than there is.
-func (c *Collector) saveAsSpent() {
+// saveAtStart writes the state file before the first request is sent, whatever it
+// holds.
+func (c *Collector) saveAtStart() { c.writeState(true) }
+
+// saveAtEnd writes it after the last one, and closes it.
+func (c *Collector) saveAtEnd() {
+	if c.cfg.State != nil {
+		c.writeState(false)
+		c.cfg.State.close()
+	}
+}
+
+func (c *Collector) writeState(running bool) {
 	state := c.cfg.State
 	if state == nil {
 		return
 	}
 	state.mu.Lock()
 	defer state.unlock()
-	spent := c.cfg.API.Budget.State()
-	spent.Tokens = 0
-	state.write(c.encodeState(spent))
-	state.saved.changes = -1 // so that what is left of the budget is saved next
+	c.mu.Lock()
+	payload, err := c.encodeState(running)
+	c.mu.Unlock()
+	state.write(payload, err)
 }
 
-func (c *Collector) encodeState(budget apiclient.BudgetState) ([]byte, error) {
+// unsavedFor is longer than a refresh that spends without saving takes.
+const unsavedFor = 5 * time.Minute
+
+// encodeState returns what is to be saved. While the exporter is running, the budget
+// is saved as if all of it were spent for a while: a process that dies must not give
+// the next one what it may have spent since.
+func (c *Collector) encodeState(running bool) ([]byte, error) {
+	budget := c.cfg.API.Budget.State()
+	if running {
+		budget.Tokens, budget.At = 0, budget.At.Add(unsavedFor)
+	}
 	c.counters.mu.Lock()
 	defer c.counters.mu.Unlock()
-	mode, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode()
+	mode, err := cbor.EncOptions{Time: cbor.TimeRFC3339NanoUTC}.EncMode()
 	if err != nil {
 		return nil, fmt.Errorf("encode the state: %w", err)
 	}
@@ -164,21 +183,26 @@ func (ls *listings) restore(saved *savedState) {
 	}
 }
 
+// mostElements is more than any list in a state has.
+const mostElements = 1 << 24
+
 // decodeState decodes a payload and checks that the store can go on from it. Its
 // errors wrap errState.
 func decodeState(payload []byte) (*savedState, error) {
 	saved := &savedState{}
-	mode, err := cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, MaxNestedLevels: 16}.DecMode()
+	mode, err := cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, MaxNestedLevels: 16, MaxArrayElements: mostElements, MaxMapPairs: mostElements}.DecMode()
 	if err == nil {
 		err = mode.Unmarshal(payload, saved)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errState, err)
 	}
+	ids := map[string]bool{}
 	for _, b := range saved.Batches {
-		if b == nil || !b.sound() {
+		if b == nil || ids[b.Row.ID] || !b.sound() {
 			return nil, fmt.Errorf("%w: it has a batch that cannot be", errState)
 		}
+		ids[b.Row.ID] = true
 	}
 	for name, all := range saved.Series {
 		if slices.ContainsFunc(all, func(s *series) bool { return s == nil || !s.sound() }) {
@@ -222,7 +246,18 @@ func (b *batch) sound() bool {
 	case b.Ledger != nil && b.Stats == nil: // a ledger is kept with the time of its last read
 		return false
 	}
-	return b.Ledger == nil || !slices.ContainsFunc(slices.Concat(b.Ledger.Calls, b.Ledger.Superseded), func(k knownCall) bool {
+	return b.Ledger == nil || b.Ledger.sound()
+}
+
+func (l *ledger) sound() bool {
+	recipients := map[uint64]bool{}
+	for _, k := range l.Calls {
+		if recipients[k.Recipient] {
+			return false
+		}
+		recipients[k.Recipient] = true
+	}
+	return !slices.ContainsFunc(slices.Concat(l.Calls, l.Superseded), func(k knownCall) bool {
 		return k.Talk < notRead || k.Talk > longestCall
 	})
 }
@@ -238,5 +273,5 @@ func (s *series) sound() bool {
 			return false
 		}
 	}
-	return cmp.Compare(h.Sum, 0) >= 0
+	return h.Native != nil && cmp.Compare(h.Sum, 0) >= 0
 }

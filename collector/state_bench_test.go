@@ -42,7 +42,7 @@ func BenchmarkState(b *testing.B) {
 		c.store.version++
 		c.save()
 	}
-	payload, err := c.encodeState(apiclient.BudgetState{})
+	payload, err := c.encodeState(true)
 	if err != nil {
 		b.Fatal(err)
 	}

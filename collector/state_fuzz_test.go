@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+	"github.com/go-kit/log"
+
 	"magpipe_exporter/apiclient"
 )
 
@@ -24,7 +27,7 @@ func FuzzState(f *testing.F) {
 	seed.store.listings.begin(request{action: apiclient.ActionListRuns, id: "p"}, now, apiclient.Count{})
 	seed.store.recordCalls(span{now, now}, apiclient.CallPage{Records: []apiclient.CallRecord{{Key: 7, CreatedAt: now, Talk: apiclient.Count{Known: true}}}}, now)
 	seed.counters.countOdd(oddValue{field: apiclient.FieldCount})
-	payload, err := seed.encodeState(apiclient.BudgetState{At: now, Tokens: 3})
+	payload, err := seed.encodeState(false)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -47,7 +50,7 @@ func FuzzState(f *testing.F) {
 		plan(c.store, now)
 		c.store.nextSpan(now)
 		c.store.sweep(now)
-		again, err := c.encodeState(c.cfg.API.Budget.State())
+		again, err := c.encodeState(true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,6 +63,41 @@ func FuzzState(f *testing.F) {
 // stateCollector returns a Collector whose State has no file.
 func stateCollector() *Collector {
 	c := New(Config{CallRecords: true, BatchNames: true, MinRefresh: time.Second, FinishedRetention: time.Hour, MaxBatches: 10, MaxStaleness: time.Minute})
-	c.cfg.State = &State{url: "https://a.example"}
+	c.cfg.State = &State{url: "https://a.example", logger: log.NewNopLogger()}
 	return c
+}
+
+// TestAStateThatCannotBeIsRefused changes a state in ways that would break a store.
+func TestAStateThatCannotBeIsRefused(t *testing.T) {
+	for name, change := range map[string]func(*savedState){
+		"a histogram without native buckets": func(s *savedState) { s.Series["magpipe_call_talk_seconds"][0].Histogram.Native = nil },
+		"a recipient twice":                  func(s *savedState) { l := s.Batches[0].Ledger; l.Calls = append(l.Calls, l.Calls[0]) },
+		"a batch twice":                      func(s *savedState) { s.Batches = append(s.Batches, s.Batches[0]) },
+		"a batch without an id":              func(s *savedState) { s.Batches[0].Row.ID = "" },
+		"a negative counter":                 func(s *savedState) { s.Batches[0].Calls.Started = -1 },
+		"a talk time of a week":              func(s *savedState) { s.Batches[0].Ledger.Calls[0].Talk = 7 * 24 * time.Hour },
+		"a state that there is not":          func(s *savedState) { s.Batches[0].Row.Status = 99 },
+	} {
+		c, reader, now := stateCollector(), &recipientReader{batch: "b"}, time.Now()
+		for _, r := range calledOnce(3) {
+			reader.add(r)
+		}
+		c.store.recordGet(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning, CreatedAt: now}, reader, now)
+		good, err := c.encodeState(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved, err := decodeState(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(saved)
+		bad, err := cbor.Marshal(saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decodeState(bad); !errors.Is(err, errState) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -40,7 +40,7 @@ func TestAPageAfterARestartIsTheOneBefore(t *testing.T) {
 			}
 			w.has(w.page(), "magpipe_up 0")
 		}
-		w.has(w.scrape(), "magpipe_up 1", `magpipe_batch_answered_recipients{batch_id="a"} 2`, `magpipe_calls_answered_total 1`)
+		w.has(w.scrapeAfter(time.Second), "magpipe_up 1", `magpipe_batch_answered_recipients{batch_id="a"} 2`, `magpipe_calls_answered_total 1`)
 	}, withoutLimits, withState(t))
 }
 
@@ -231,7 +231,7 @@ func TestAStateThatCannotBeSavedIsOneWarningAndAMetric(t *testing.T) {
 		}
 		w.account.SetRecipient("a", 4, shortCall("failed"))
 		w.has(w.scrapeFor(time.Minute), `magpipe_calls_finished_total{outcome="failed"} 1`, `magpipe_exporter_state_saved_timestamp_seconds 9.466884e+08`, "!magpipe_exporter_state_save_failures_total 0")
-		if n := strings.Count(w.logged.String(), "the state could not be saved"); n != 1 {
+		if n := strings.Count(w.logged.String(), "the state file could not be written"); n != 1 {
 			t.Errorf("%d lines of the log:\n%s", n, w.logged.String())
 		}
 		if err := os.Mkdir(folder, 0o700); err != nil {
@@ -267,7 +267,8 @@ func TestAProcessThatIsKilledWhileItWritesLeavesTheOldOrTheNewState(t *testing.T
 			w.collector.Close()
 			w.writeState(step.file)
 			if step.temporary != nil {
-				if err := os.WriteFile(temporary, step.temporary, 0o600); err != nil {
+				err := os.WriteFile(temporary, step.temporary, 0o600)
+				if err := errors.Join(err, os.Chtimes(temporary, time.Time{}, time.Now().Add(-2*time.Hour))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -303,4 +304,64 @@ func TestNamesAreInTheStateOnlyIfThePageHasThem(t *testing.T) {
 			}
 		}, withState(t), withConfig(func(c *collector.Config) { c.BatchNames = names }))
 	}
+}
+
+// TestAProcessThatIsKilledWhileItSpendsAFullBucketBreaksNoLimit has 250 batches
+// start at once, so that a refresh spends all that there is.
+func TestAProcessThatIsKilledWhileItSpendsAFullBucketBreaksNoLimit(t *testing.T) {
+	const batches = 250
+	inWorld(t, func(a *simulator.Account) {
+		for i := range batches {
+			a.Add(simulator.Campaign{ID: fmt.Sprint("batch-", i), Recipients: 2, Status: "draft"})
+		}
+	}, func(w *world) {
+		w.scrapeFor(time.Hour)
+		for i := range batches {
+			w.account.Start(fmt.Sprint("batch-", i))
+		}
+		for range 2 {
+			saved := w.readState()
+			time.Sleep(scrapeInterval)
+			w.collector.Begin()
+			time.Sleep(9 * time.Second)
+			w.collector.Close()
+			w.writeState(saved)
+			time.Sleep(time.Second)
+			w.start()
+		}
+		w.scrapeFor(time.Minute)
+		if n := refusals(w.account.Requests()); n > 0 {
+			t.Errorf("the API refused %d requests", n)
+		}
+	}, withLimits(100, 1000), withState(t))
+}
+
+func TestAStateFileBehindALinkIsReplacedWhereItIs(t *testing.T) {
+	volume, link := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(volume, link); err != nil {
+		t.Fatal(err)
+	}
+	state, err := collector.OpenState(link, &url.URL{Scheme: "https", Host: "a.example"}, log.NewNopLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	collector.New(collector.Config{State: state}).Close()
+	info, err := os.Lstat(link)
+	if _, there := os.Stat(volume); there != nil || err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("%v, %v: the link is now %v", there, err, info.Mode())
+	}
+}
+
+func TestNothingIsWrittenAfterTheEnd(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		before := w.collector
+		w.restart(time.Second)
+		w.scrapeFor(time.Minute)
+		saved := w.readState()
+		time.Sleep(time.Minute)
+		if _, err := before.Gather(); err != nil || !bytes.Equal(saved, w.readState()) {
+			t.Errorf("%v, or a process that has ended wrote the file of the next one", err)
+		}
+	}, withState(t))
 }

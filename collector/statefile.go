@@ -36,6 +36,7 @@ type State struct {
 	failures int        // writes that failed
 	failing  bool       // the last one did
 	failed   error      // to be logged
+	closed   bool       // another process may use the file
 }
 
 // ErrStateInUse means that another process uses the state file.
@@ -46,6 +47,12 @@ var ErrStateInUse = errors.New("another process uses it; give each exporter a fi
 // to path.bad-<time>. If nothing can be written in its folder, that is a warning.
 // The error is ErrStateInUse, or says that the folder or the file cannot be read.
 func OpenState(path string, api *url.URL, logger log.Logger) (*State, error) {
+	if target, err := os.Readlink(path); err == nil { // the file is to be replaced where it is, not the link to it
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
 	s := &State{path: path, url: api.String(), logger: logger}
 	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
 		return nil, fmt.Errorf("the folder %s does not exist: create it", filepath.Dir(path))
@@ -73,28 +80,35 @@ func unwritable(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC)
 }
 
-// close unlocks the file.
+// close unlocks the file. Nothing is written to it afterwards.
 func (s *State) close() {
-	if s.lock == nil {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.closed = true; s.lock == nil {
 		return
 	}
-	if err := s.lock.Unlock(); err != nil {
-		s.warn("the state file could not be unlocked", "err", err)
-	}
+	s.failed = s.lock.Unlock()
 }
 
-// removeTemporaries removes what processes left that were killed while they wrote.
+// removeTemporaries removes what processes left that were killed while they wrote. A
+// file that is not an hour old may be that of a process which writes now, for
+// another file in the same folder.
 func (s *State) removeTemporaries() {
 	folder := filepath.Dir(s.path)
 	entries, err := os.ReadDir(folder)
 	for _, entry := range entries {
-		if number, ok := strings.CutPrefix(entry.Name(), "."+filepath.Base(s.path)); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+		if number, ok := strings.CutPrefix(entry.Name(), "."+filepath.Base(s.path)); ok && number != "" && strings.Trim(number, "0123456789") == "" && old(entry) {
 			err = errors.Join(err, os.Remove(filepath.Join(folder, entry.Name())))
 		}
 	}
 	if err != nil {
 		s.warn("temporary files beside the state file could not be removed", "err", err)
 	}
+}
+
+func old(entry os.DirEntry) bool {
+	info, err := entry.Info()
+	return err == nil && time.Since(info.ModTime()) > time.Hour
 }
 
 // mostState is more than a state file can have.
@@ -142,6 +156,9 @@ func (s *State) warn(msg string, keyvals ...any) {
 // write writes a payload to the file, unless it could not be encoded. The first
 // failure in a row is logged.
 func (s *State) write(payload []byte, err error) {
+	if s.closed {
+		return
+	}
 	if err == nil {
 		err = renameio.WriteFile(s.path, appendState(nil, payload), stateMode, renameio.WithTempDir(filepath.Dir(s.path)))
 	}
@@ -161,7 +178,7 @@ func (s *State) unlock() {
 	s.failed = nil
 	s.mu.Unlock()
 	if failed != nil {
-		s.warn("the state could not be saved; what is counted from now on is lost at a restart", "err", failed)
+		s.warn("the state file could not be written or unlocked; what is counted from now on is lost at a restart", "err", failed)
 	}
 }
 

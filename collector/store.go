@@ -365,7 +365,7 @@ func (s *store) sweep(now time.Time) {
 		keep[b] = true
 	}
 	for id, b := range s.batches {
-		if keep[b] || b.GetPending || s.awaitsRecords(b) {
+		if keep[b] || b.GetPending || s.awaitsRecords(b, now) {
 			continue
 		}
 		b.dropLedger()
@@ -380,9 +380,10 @@ func (s *store) sweep(now time.Time) {
 }
 
 // awaitsRecords reports whether the records of calls in the counters have yet to be
-// read. If they cannot be read, nothing waits for them.
-func (s *store) awaitsRecords(b *batch) bool {
-	return s.cfg.CallRecords && b.Ledger != nil && !b.Ledger.dueCounted.IsZero() && s.records.failures == 0
+// read. If they could not be read for long, nothing waits for them.
+func (s *store) awaitsRecords(b *batch, now time.Time) bool {
+	lost := s.records.missing() || s.records.failures > 0 && now.Sub(later(s.clock.started, s.records.ReadAt)) >= rememberFor
+	return s.cfg.CallRecords && !lost && b.Ledger != nil && !b.Ledger.dueCounted.IsZero()
 }
 
 // dropLedger frees what is known about a batch's calls. It keeps only the time
