@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server serves an account on the fake clock of a synctest bubble.
-func server(tb testing.TB, account *simulator.Account) *web.Server {
+func server(tb testing.TB, account *simulator.Account, changes ...func(*collector.Config)) *web.Server {
 	tb.Helper()
 	url, err := apiclient.ParseURL("https://magpipe.example", false)
 	if err != nil {
@@ -36,12 +36,21 @@ func server(tb testing.TB, account *simulator.Account) *web.Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c := collector.New(collector.Config{
-		API:        apiclient.Config{URL: url, Key: key, Timeout: time.Hour, Budget: apiclient.NewBudget(apiclient.Limits{PerMinute: 50, PerHour: 500}), Transport: account.Client().Transport},
+	cfg := collector.Config{
+		API:        apiclient.Config{URL: url, Key: key, Timeout: time.Hour, Budget: budget(50, 500), Transport: account.Client().Transport},
 		MaxBatches: 500, MinRefresh: 10 * time.Second, FinishedRetention: time.Hour, MaxStaleness: 5 * time.Minute,
-	})
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	c := collector.New(cfg)
 	tb.Cleanup(c.Close)
 	return &web.Server{Name: "magpipe_exporter", Collector: c, Path: "/metrics", TimeoutOffset: 500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+}
+
+// budget allows that many requests a minute and an hour.
+func budget(perMinute, perHour int) *apiclient.Budget {
+	return apiclient.NewBudget(apiclient.Limits{PerMinute: perMinute, PerHour: perHour})
 }
 
 // get asks a server for a path, and returns how long the answer took.
