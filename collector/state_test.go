@@ -171,9 +171,9 @@ func TestAStateFileThatCannotBeUsedIsSetAside(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			files, logged, err := openWith(t, c.contents)
-			want := []string{"state", "state.lock"}
+			want := []string{"state", "state.lock", "state.tmp"}
 			if c.says != "" {
-				want = []string{"state", "state.bad-TIME", "state.lock"}
+				want = []string{"state", "state.bad-TIME", "state.lock", "state.tmp"}
 			}
 			if diff := cmp.Diff(want, files); diff != "" || err != nil {
 				t.Errorf("%v, files (-want +got):\n%s", err, diff)
@@ -252,7 +252,7 @@ func TestAProcessThatIsKilledWhileItWritesLeavesTheOldOrTheNewState(t *testing.T
 		w.account.SetRecipient("a", 4, shortCall("failed"))
 		w.scrapeFor(time.Minute)
 		newer := w.readState()
-		temporary := filepath.Join(filepath.Dir(w.settings.stateFile), ".state123456")
+		temporary := filepath.Join(w.settings.stateFile+".tmp", ".state123456")
 		for name, step := range map[string]struct {
 			file, temporary []byte
 			failed          int
@@ -267,8 +267,7 @@ func TestAProcessThatIsKilledWhileItWritesLeavesTheOldOrTheNewState(t *testing.T
 			w.collector.Close()
 			w.writeState(step.file)
 			if step.temporary != nil {
-				err := os.WriteFile(temporary, step.temporary, 0o600)
-				if err := errors.Join(err, os.Chtimes(temporary, time.Time{}, time.Now().Add(-2*time.Hour))); err != nil {
+				if err := os.WriteFile(temporary, step.temporary, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -67,7 +66,9 @@ func OpenState(path string, api *url.URL, logger log.Logger) (*State, error) {
 		return nil, ErrStateInUse
 	default:
 		s.lock = lock
-		s.removeTemporaries()
+		if err := os.RemoveAll(s.temporaries()); err != nil {
+			s.warn("temporary files could not be removed", "err", err)
+		}
 	}
 	return s, s.read()
 }
@@ -90,26 +91,9 @@ func (s *State) close() {
 	s.failed = s.lock.Unlock()
 }
 
-// removeTemporaries removes what processes left that were killed while they wrote. A
-// file that is not an hour old may be that of a process which writes now, for
-// another file in the same folder.
-func (s *State) removeTemporaries() {
-	folder := filepath.Dir(s.path)
-	entries, err := os.ReadDir(folder)
-	for _, entry := range entries {
-		if number, ok := strings.CutPrefix(entry.Name(), "."+filepath.Base(s.path)); ok && number != "" && strings.Trim(number, "0123456789") == "" && old(entry) {
-			err = errors.Join(err, os.Remove(filepath.Join(folder, entry.Name())))
-		}
-	}
-	if err != nil {
-		s.warn("temporary files beside the state file could not be removed", "err", err)
-	}
-}
-
-func old(entry os.DirEntry) bool {
-	info, err := entry.Info()
-	return err == nil && time.Since(info.ModTime()) > time.Hour
-}
+// temporaries is the folder in which the file is written before it takes its place.
+// What is in it at the start was left by a process that was killed.
+func (s *State) temporaries() string { return s.path + ".tmp" }
 
 // mostState is more than a state file can have.
 const mostState = 256 << 20
@@ -160,7 +144,10 @@ func (s *State) write(payload []byte, err error) {
 		return
 	}
 	if err == nil {
-		err = renameio.WriteFile(s.path, appendState(nil, payload), stateMode, renameio.WithTempDir(filepath.Dir(s.path)))
+		err = os.Mkdir(s.temporaries(), 0o700)
+	}
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		err = renameio.WriteFile(s.path, appendState(nil, payload), stateMode, renameio.WithTempDir(s.temporaries()))
 	}
 	if err == nil {
 		s.savedAt, s.failing = time.Now(), false

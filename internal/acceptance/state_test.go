@@ -95,7 +95,7 @@ func TestNoCounterFallsHoweverTheExporterIsKilled(t *testing.T) {
 		t.Errorf("%v calls after %v", n, last)
 	}
 	stop(t, p)
-	if names := filesBeside(t, state); !slices.Equal(names, []string{"state", "state.lock"}) {
+	if names := filesBeside(t, state); !slices.Equal(names, []string{"state", "state.lock", "state.tmp"}) {
 		t.Errorf("the folder has %v", names)
 	}
 	info, err := os.Stat(state)
