@@ -14,6 +14,7 @@ import (
 // rule records a series or raises an alert, as in Prometheus's rule files.
 type rule struct {
 	Record, Alert, Expr, For string
+	KeepFiringFor            string `yaml:"keep_firing_for"`
 	Labels, Annotations      map[string]string
 }
 
@@ -65,17 +66,25 @@ func decode(t *testing.T, path string, into any) {
 }
 
 // recorded are the metrics and what the rules make of them. A recorded series has the labels that its rule sets and groups
-// by; if it does not group, those of what it is made from.
+// by; if it does not group, those of what it is made from. Prometheus itself tells in ALERTS which alerts there are.
 func recorded(t *testing.T) known {
 	t.Helper()
 	series := exposed(t)
 	by := regexp.MustCompile(`\bby\s*\(([^)]*)\)`)
-	records, _ := readRules(t)
+	set := regexp.MustCompile(`"(\w+)", "[^"]+", "\w*", "[^"]*"\s*\)`)
+	records, alerts := readRules(t)
+	for _, a := range alerts {
+		series["ALERTS"] = append(series["ALERTS"], slices.Collect(maps.Keys(a.Labels))...)
+	}
+	series["ALERTS"] = append(series["ALERTS"], "alertname", "alertstate")
 	for _, r := range records {
 		labels := slices.Collect(maps.Keys(r.Labels))
 		grouped := by.FindAllStringSubmatch(r.Expr, -1)
 		for _, m := range grouped {
 			labels = append(labels, regexp.MustCompile(`\w+`).FindAllString(m[1], -1)...)
+		}
+		for _, m := range set.FindAllStringSubmatch(r.Expr, -1) {
+			labels = append(labels, m[1])
 		}
 		if len(grouped) == 0 {
 			for _, s := range parse(r.Expr).selectors {
