@@ -16,33 +16,39 @@ import (
 // TestWhatIsSilencedByWhat gives Alertmanager alerts by hand, among them those that the demo cannot bring about.
 func TestWhatIsSilencedByWhat(t *testing.T) {
 	t.Parallel()
-	const campaign, account = "a campaign's", "an account's"
+	const campaign, rate, account = "a campaign's", "a campaign's rate", "an account's"
 	about := map[string]map[string]string{
 		campaign: {"alertname": "MagpipeCampaignFailed", "severity": "critical", "job": "magpipe", "batch_id": "b", "name": "n"},
+		rate:     {"alertname": "MagpipeCampaignFailureRateRising", "severity": "warning", "job": "magpipe", "batch_id": "b", "name": "n"},
 		account:  {"alertname": "MagpipeListStale", "severity": "warning", "job": "magpipe"},
 	}
 	for name, test := range map[string]struct {
 		alert      map[string]string
 		suppressed string // those of about that fall silent
 	}{
-		"the exporter is down":     {map[string]string{"alertname": "MagpipeExporterDown", "job": "magpipe"}, campaign + account},
-		"the API is down":          {map[string]string{"alertname": "MagpipeApiDown", "job": "magpipe"}, campaign + account},
-		"another exporter is down": {map[string]string{"alertname": "MagpipeExporterDown", "job": "magpipe-north"}, ""},
-		"no exporter is known":     {map[string]string{"alertname": "MagpipeExporterDown"}, campaign},
-		"something else is down":   {map[string]string{"alertname": "SomethingDown", "job": "magpipe"}, ""},
+		"the exporter is down":      {map[string]string{"alertname": "MagpipeExporterDown", "job": "magpipe"}, campaign + rate + account},
+		"the API is down":           {map[string]string{"alertname": "MagpipeApiDown", "job": "magpipe"}, campaign + rate + account},
+		"another exporter is down":  {map[string]string{"alertname": "MagpipeExporterDown", "job": "magpipe-north"}, ""},
+		"no exporter is known":      {map[string]string{"alertname": "MagpipeExporterDown"}, campaign + rate},
+		"something else is down":    {map[string]string{"alertname": "SomethingDown", "job": "magpipe"}, ""},
+		"the account's calls fail":  {map[string]string{"alertname": "MagpipeAccountFailureRateHigh", "job": "magpipe"}, rate},
+		"the account's calls stop":  {map[string]string{"alertname": "MagpipeAccountStalled", "job": "magpipe"}, rate},
+		"another account's stop":    {map[string]string{"alertname": "MagpipeAccountStalled", "job": "magpipe-north"}, ""},
+		"the campaign's calls fail": {map[string]string{"alertname": "MagpipeCampaignFailureRateHigh", "job": "magpipe", "batch_id": "b"}, rate},
+		"another campaign's fail":   {map[string]string{"alertname": "MagpipeCampaignFailureRateHigh", "job": "magpipe", "batch_id": "c"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			alertmanager := startAlertmanager(t, openInbox(t).url)
 			test.alert["severity"] = "critical"
-			post(t, alertmanager, test.alert, about[campaign], about[account])
+			post(t, alertmanager, test.alert, about[campaign], about[rate], about[account])
 			eventually(t, 20*time.Second, func() string {
 				var got string
 				alerts := map[string]kept{}
 				for _, a := range alertsAt(t, alertmanager) {
 					alerts[a.Labels["alertname"]] = a
 				}
-				for _, who := range []string{campaign, account} {
+				for _, who := range []string{campaign, rate, account} {
 					switch state := alerts[about[who]["alertname"]].Status.State; state {
 					case "suppressed":
 						got += who
