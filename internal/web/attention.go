@@ -13,10 +13,10 @@ const (
 	listAge         = 15 * time.Minute // the batch list was read too long ago
 	detailsWait     = 15 * time.Minute // a running batch waits too long to be read
 	stuckCall       = 30 * time.Minute // a call is under way for too long
-	stalled         = 30 * time.Minute // a running batch has not dialled for too long
+	stalled         = 25 * time.Minute // a running batch has not dialled for too long
 	overdue         = 10 * time.Minute // a batch is still scheduled too long after its time
 	callsMin        = 20               // fewer calls do not make a share
-	failureRatio    = 0.4              // of the calls that ended
+	failureRatio    = 0.3              // of the calls that ended
 	answerRatio     = 0.2
 	clockDifference = time.Minute     // between the local clock and the API's
 	scrapeWait      = 5 * time.Minute // with longer scrape intervals, some of the budget goes unused
