@@ -119,6 +119,18 @@ rules: dist/tools/prometheus ## check the alerting rules and run their unit test
 e2e: build dist/tools/prometheus ## run exporter, Prometheus and Alertmanager together; needs Alertmanager installed
 	$(GO) test -tags e2e -count 1 -timeout 15m -v ./dashboards/e2e
 
+# In a separate module, so that the exporter does not depend on Prometheus. The first build takes several minutes, the run
+# about ten on two cores.
+.PHONY: fidelity
+fidelity: ## play exporter and rules over simulated weeks, and print when which alerts fired
+	@mkdir -p dist && rm -f dist/fidelity.md
+	cd tools/fidelity && CGO_ENABLED=0 GOGC=400 $(GO) test -tags remove_all_sd -count=1 -timeout 3h $(FIDELITY) . \
+		-table=$(CURDIR)/dist/fidelity.md || failed=1; cat $(CURDIR)/dist/fidelity.md; exit $${failed:-0}
+
+.PHONY: fidelity-short
+fidelity-short: ## play one healthy day and five troubles of it, in half a minute
+	@$(MAKE) --no-print-directory fidelity FIDELITY=-short
+
 # In a separate module, like the linter. Test results are not cached, because Go does not see files outside the module.
 .PHONY: dashboards
 dashboards: ## check the Grafana dashboards against the types that Grafana publishes
