@@ -169,6 +169,7 @@ vet: ## run go vet
 lint: ## run golangci-lint with .golangci.yml
 	$(golangci) run
 	cd tools/grafana && $(GO) tool -modfile=../lint/go.mod golangci-lint run
+	cd tools/fidelity && CGO_ENABLED=0 $(GO) tool -modfile=../lint/go.mod golangci-lint run --build-tags remove_all_sd
 
 # The database of known vulnerabilities. A mirror of it, or file:// and a directory, also works.
 VULNDB ?= https://vuln.go.dev

@@ -33,6 +33,7 @@ type prometheus struct {
 	engine     *promql.Engine
 	groups     []*rules.Group
 	read       map[string]bool // the metrics that rules read; the others are not stored
+	reach      time.Duration   // how far back rules read
 	inhibition []alertmanager.InhibitRule
 
 	series  map[string]*series
@@ -102,9 +103,9 @@ func (p *prometheus) loadRules() {
 	for _, group := range groups {
 		p.groups = append(p.groups, group)
 		for _, rule := range group.Rules() {
-			parser.Inspect(rule.Query(), func(node parser.Node, _ []parser.Node) error {
+			parser.Inspect(rule.Query(), func(node parser.Node, path []parser.Node) error {
 				if selector, ok := node.(*parser.VectorSelector); ok {
-					p.read[selector.Name] = true
+					p.noteSelector(selector, path)
 				}
 				return nil
 			})
@@ -116,6 +117,20 @@ func (p *prometheus) loadRules() {
 	slices.SortFunc(p.groups, func(a, b *rules.Group) int { // alerts last: they see what was recorded at the same time
 		return cmp.Or(min(1, len(a.AlertingRules()))-min(1, len(b.AlertingRules())), cmp.Compare(a.Name(), b.Name()))
 	})
+}
+
+func (p *prometheus) noteSelector(selector *parser.VectorSelector, path []parser.Node) {
+	reach := 5*time.Minute + selector.OriginalOffset
+	for _, outer := range path {
+		switch outer := outer.(type) {
+		case *parser.MatrixSelector:
+			reach += outer.Range
+		case *parser.SubqueryExpr:
+			reach += outer.Range + outer.OriginalOffset
+		}
+	}
+	p.read[selector.Name] = true
+	p.reach = max(p.reach, reach)
 }
 
 func (p *prometheus) loadInhibition() {
@@ -130,6 +145,13 @@ func (p *prometheus) loadInhibition() {
 		p.Fatalf("%d inhibition rules: %v", len(config.Rules), err)
 	}
 	p.inhibition = config.Rules
+}
+
+// forget drops what no rule reads any more.
+func (p *prometheus) forget() {
+	if err := p.head.Truncate(time.Now().Add(-p.reach).UnixMilli()); err != nil {
+		p.Fatal(err)
+	}
 }
 
 // query evaluates the expression of a rule. Warnings and infos are faults, too.
@@ -285,7 +307,7 @@ func (p *prometheus) inhibited(target *alert) bool {
 				return source.labels[model.LabelName(name)] != target.labels[model.LabelName(name)]
 			}
 			if isTarget(target.labels) && isSource(source.labels) && !slices.ContainsFunc(rule.Equal, differs) &&
-				!(isSource(target.labels) && isTarget(source.labels)) {
+				(!isSource(target.labels) || !isTarget(source.labels)) {
 				return true
 			}
 		}

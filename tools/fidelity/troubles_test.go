@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -34,6 +35,7 @@ type trouble struct {
 
 	// The world around it.
 	alone   bool // there is no healthy work
+	state   bool // the exporter has a state file
 	options simulator.Options
 	prepare func(*world)
 	starts  time.Time // when the exporter starts; zero: Tuesday 08:00
@@ -53,6 +55,9 @@ var usual = clock(tuesday, 10, 37)
 func (x trouble) play(w *world) {
 	if !x.alone {
 		w.populate()
+	}
+	if x.state {
+		w.stateFile = filepath.Join(w.TempDir(), "state")
 	}
 	if x.prepare != nil {
 		x.prepare(w)
@@ -240,8 +245,8 @@ func troublesOfProgress() []trouble {
 			alerts: []string{"MagpipeCampaignMissesItsWindow", "MagpipeCampaignEndFarOff"}, within: 45,
 		}, {
 			name: "a campaign fails", subject: steady(),
-			begin: toSubject(func(a *simulator.Account, id string) { a.SetStatus(id, "failed") }),
-			end:   toSubject((*simulator.Account).Rerun), alerts: []string{"MagpipeCampaignFailed"}, within: 2, critical: 2,
+			begin: toSubject(func(a *simulator.Account, id string) { a.SetStatus(id, "failed") }), lasts: 30,
+			end: toSubject((*simulator.Account).Rerun), alerts: []string{"MagpipeCampaignFailed"}, within: 2, critical: 2,
 		}, {
 			name: "a daily series stops", alone: true, stops: clock(tuesday, 40, 0), subject: steady(daily), added: clock(monday, 10, 0),
 			prepare: at(clock(tuesday, 10, 0), spawn), begins: clock(tuesday, 34, 0), lasts: 300, end: spawn,
@@ -269,7 +274,8 @@ func troublesOfData() []trouble {
 			name: "the API's counts drift", subject: steady(), begin: drift(110), end: drift(-110),
 			alerts: []string{"MagpipeCountersDrift"}, within: 65,
 		}, {
-			name: "25 recipients have an unknown status", subject: steady(), begin: status("voicemail"), end: status("completed"),
+			name: "25 recipients have an unknown status", subject: steady(), lasts: 30,
+			begin: status("voicemail"), end: status("completed"),
 			alerts: []string{"MagpipeUnknownValues"}, within: 5,
 		}, {
 			name: "the list may hide batches that were created at the same time", options: simulator.Options{PageCap: 50},
@@ -298,8 +304,12 @@ func troublesOfExporter() []trouble {
 	}
 	overOpening := outage("the exporter is down while windows open", 77, nil, down)
 	overOpening.starts, overOpening.begins = clock(tuesday, 7, 0), clock(tuesday, 7, 45)
+	stateful := outage("the exporter with a state file is down for 20 minutes", 20, nil, down)
+	stateful.state = true
 	return []trouble{
 		{name: "the exporter restarts at once", prepare: at(usual, (*world).stop, (*world).start)},
+		{name: "the exporter with a state file restarts at once", prepare: at(usual, (*world).stop, (*world).start), state: true},
+		stateful,
 		outage("the exporter is down for 3 minutes", 3, nil),
 		outage("the exporter is down for 20 minutes", 20, nil, down),
 		outage("the exporter is down for 70 minutes", 70, nil, down),
@@ -312,7 +322,12 @@ func troublesOfExporter() []trouble {
 		outage("the API answers 503 for 20 minutes", 20, &simulator.Fault{Status: 503}, apiDown, listStale),
 		outage("the API hangs for 20 minutes", 20, &simulator.Fault{Hang: true}, apiDown, listStale),
 		outage("the API rejects the key for 20 minutes", 20, &simulator.Fault{Status: 401}, "MagpipeKeyRejected", apiDown, listStale),
-		{name: "others use 720 of the account's 1000 requests an hour", options: simulator.Options{PerHour: 280}},
+		{name: "others want 720 of the account's 1000 requests an hour", prepare: func(w *world) {
+			w.every(time.Minute, clock(tuesday, 7, 0), func() (again bool) {
+				w.others(12)
+				return true
+			})
+		}},
 	}
 }
 

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-kit/log"
 	dto "github.com/prometheus/client_model/go"
 
 	"magpipe_exporter/apiclient"
@@ -28,6 +31,7 @@ type world struct {
 	ids        map[string]string    // of batches, by name
 	exporter   *collector.Collector // nil: it is down
 	started    time.Time            // when its process started
+	stateFile  string               // "": it has none
 	lost       func() bool          // reports whether the present scrape fails, although the exporter is up
 	prometheus *prometheus
 
@@ -85,6 +89,10 @@ func (w *world) play(starts, ends time.Time) {
 		w.prometheus.evaluate()
 		return true
 	})
+	w.every(2*time.Hour, starts.Add(2*time.Hour), func() bool {
+		w.prometheus.forget()
+		return true
+	})
 	for w.events[0].at.Before(ends) {
 		next := w.events[0]
 		w.events = w.events[1:]
@@ -97,7 +105,7 @@ func (w *world) play(starts, ends time.Time) {
 	}
 }
 
-// start starts the exporter with its default flags.
+// start starts the exporter with its default flags and, if there is one, its state file.
 func (w *world) start() {
 	settings, err := cli.Parse("magpipe_exporter", nil, io.Discard)
 	if err != nil {
@@ -109,6 +117,11 @@ func (w *world) start() {
 	}
 	config.API.Budget = apiclient.NewBudget(settings.Limits)
 	config.API.Transport = w.account.Client().Transport
+	if w.stateFile != "" {
+		if config.State, err = collector.OpenState(w.stateFile, config.API.URL, log.NewNopLogger()); err != nil {
+			w.Fatal(err)
+		}
+	}
 	w.exporter, w.started = collector.New(config), time.Now()
 	go w.exporter.Refresh(context.WithoutCancel(w.Context())) // the process does so, too
 }
@@ -165,4 +178,21 @@ func (w *world) running() (ids []string) {
 		}
 	}
 	return ids
+}
+
+// others sends requests of somebody else who uses the account.
+func (w *world) others(requests int) {
+	for range requests {
+		body := strings.NewReader(`{"action":"list","limit":1}`)
+		r, err := http.NewRequestWithContext(w.Context(), http.MethodPost, "https://magpipe.example/batch-calls", body)
+		if err != nil {
+			w.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer mgp_other")
+		response, err := w.account.Client().Do(r)
+		if err != nil {
+			w.Fatal(err)
+		}
+		response.Body.Close()
+	}
 }
