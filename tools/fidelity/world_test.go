@@ -85,7 +85,7 @@ func (w *world) play(starts, ends time.Time) {
 		w.scrape()
 		return true
 	})
-	w.every(time.Minute, starts.Add(5*time.Second), func() bool {
+	w.every(time.Minute, starts.Add(10*time.Second), func() bool {
 		w.prometheus.evaluate()
 		return true
 	})
