@@ -101,11 +101,15 @@ func (w *world) compareAnswered(least int) {
 	}
 }
 
-// TestADayOfCallRecordsIsCountedExactly plays some ten thousand calls, on the
-// default budget, of which records come late, twice or never, or keep a wrong
+// TestADayOfCallRecordsIsCountedExactly plays some ten thousand calls (without -soak,
+// a quarter of that), on the default budget, of which records come late, twice or never, or keep a wrong
 // status, and which are erased by re-runs once they have been read.
 func TestADayOfCallRecordsIsCountedExactly(t *testing.T) {
 	t.Parallel()
+	hours := 24
+	if *soak == "" {
+		hours = 6
+	}
 	inWorld(t, func(*simulator.Account) {}, func(w *world) {
 		var ids []string
 		for i := range 10 {
@@ -118,7 +122,7 @@ func TestADayOfCallRecordsIsCountedExactly(t *testing.T) {
 				},
 			}))
 		}
-		for range 24 * 4 {
+		for range 4 * hours {
 			w.refreshFor(15 * time.Minute)
 			for _, id := range ids {
 				w.account.Rerun(id) // if it has ended
@@ -128,7 +132,7 @@ func TestADayOfCallRecordsIsCountedExactly(t *testing.T) {
 			w.account.Pause(id)
 		}
 		w.refreshFor(30 * time.Minute)
-		w.compareAnswered(5000)
+		w.compareAnswered(200 * hours)
 		t.Logf("%d calls, %d requests for records", len(w.account.Calls()), w.requests("list_calls"))
 	})
 }
@@ -174,7 +178,7 @@ func TestEndsAreLaterByTheShareOfCallRecordsOnly(t *testing.T) {
 		inWorld(t, movingAccount{batches: 20, running: 20, moving: 20, recipients: 800}.fill, func(w *world) {
 			w.refreshFor(30 * time.Minute)
 			from := time.Now()
-			w.refreshFor(2 * time.Hour)
+			w.refreshFor(80 * time.Minute)
 			late[records] = percentile(w.lateness(w.ends(from)), 0.99)
 		}, withConfig(func(c *collector.Config) { c.CallRecords = records }))
 	}

@@ -15,24 +15,18 @@ import (
 // fields are saved. There is no key, no phone number and no person's name in it,
 // and a batch's name only if the exposition has it.
 type savedState struct {
-	URL     string
-	At      time.Time
-	Clock   savedClock
-	Budget  apiclient.BudgetState
-	Series  map[string][]*series
-	Odd     map[uint64]struct{}
-	All     listing
-	Running listing
-	Runs    map[string]*listing
-	Records callRecords
-	Batches []*batch
-}
-
-// savedClock is the clock of the API, as it was known.
-type savedClock struct {
-	Known        bool
-	Ahead        time.Duration // of the local clock
+	URL          string
+	At           time.Time
+	Ahead        time.Duration // by how much the API's clock is ahead of the local one
 	CountingFrom time.Time
+	Budget       apiclient.BudgetState
+	Series       map[string][]*series
+	Odd          map[uint64]struct{}
+	All          listing
+	Running      listing
+	Runs         map[string]*listing
+	Records      callRecords
+	Batches      []*batch
 }
 
 // progress tells whether there is anything new to save.
@@ -111,7 +105,7 @@ func (c *Collector) savedState(budget apiclient.BudgetState) *savedState {
 	s := c.store
 	saved := &savedState{
 		URL: c.cfg.State.url, At: time.Now(), Budget: budget,
-		Clock:  savedClock{Known: s.clock.answers == enoughAnswers, Ahead: s.clock.current.Sub(s.clock.started), CountingFrom: s.clock.countingFrom},
+		Ahead: s.clock.current.Sub(s.clock.started), CountingFrom: s.clock.countingFrom,
 		Series: c.counters.series, Odd: c.counters.odd,
 		All: s.listings.all, Running: s.listings.running, Runs: s.listings.runs, Records: s.records,
 	}
@@ -130,14 +124,18 @@ func (c *Collector) savedState(budget apiclient.BudgetState) *savedState {
 func (c *Collector) restore(saved *savedState) {
 	s := c.store
 	c.cfg.API.Budget.Restore(saved.Budget)
-	if saved.Clock.Known {
-		now := s.clock.started.Add(saved.Clock.Ahead)
-		s.clock.countingFrom, s.clock.current, s.clock.rival, s.clock.answers = saved.Clock.CountingFrom, now, now, enoughAnswers
-	}
+	now := s.clock.started.Add(saved.Ahead)
+	s.clock.countingFrom, s.clock.current, s.clock.rival, s.clock.answers = saved.CountingFrom, now, now, enoughAnswers
 	c.counters.restore(saved)
 	s.listings.restore(saved)
 	s.records.Cache, s.records.Rest, s.records.AskedAt, s.records.ReadAt = saved.Records.Cache, saved.Records.Rest, saved.Records.AskedAt, saved.Records.ReadAt
+	s.records.allowance.AllowN(time.Now(), s.records.allowance.Burst()) // it may have been used
 	for _, b := range saved.Batches {
+		for _, at := range []*time.Time{&b.RowAt, &b.ListedAt, &b.AskedAt} {
+			if at.After(saved.At) {
+				*at = saved.At // the clock has been set back
+			}
+		}
 		s.batches[b.Row.ID] = b
 		if b.Ledger != nil {
 			b.Ledger.schedule()

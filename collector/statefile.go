@@ -17,7 +17,6 @@ import (
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 )
 
 // State keeps what a Collector knows in a file, across restarts. The file is a
@@ -56,9 +55,13 @@ func OpenState(path string, api *url.URL, logger log.Logger) (*State, error) {
 	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
 		return nil, fmt.Errorf("the folder %s does not exist: create it", filepath.Dir(path))
 	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
 	lock := flock.New(path+".lock", flock.SetPermissions(stateMode))
 	switch locked, err := lock.TryLock(); {
-	case err != nil && unwritable(err):
+	case err != nil && unwritable(err) && !exists(lock.Path()):
+		s.failing = true // a warning is enough
 		s.warn("the state cannot be saved, and is lost at the next restart", "err", err)
 	case err != nil:
 		return nil, fmt.Errorf("lock it: %w", err)
@@ -75,6 +78,11 @@ func OpenState(path string, api *url.URL, logger log.Logger) (*State, error) {
 
 // stateMode is the mode of the state file: only its owner may read it.
 const stateMode = 0o600
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
 
 // unwritable reports whether an error says that a folder cannot be written to.
 func unwritable(err error) bool {
@@ -147,7 +155,7 @@ func (s *State) write(payload []byte, err error) {
 		err = os.Mkdir(s.temporaries(), 0o700)
 	}
 	if err == nil || errors.Is(err, fs.ErrExist) {
-		err = renameio.WriteFile(s.path, appendState(nil, payload), stateMode, renameio.WithTempDir(s.temporaries()))
+		err = replaceFile(s.path, s.temporaries(), appendState(nil, payload))
 	}
 	if err == nil {
 		s.savedAt, s.failing = time.Now(), false

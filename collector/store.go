@@ -383,6 +383,7 @@ func (s *store) sweep(now time.Time) {
 // read. If they could not be read for long, nothing waits for them.
 func (s *store) awaitsRecords(b *batch, now time.Time) bool {
 	lost := s.records.missing() || s.records.failures > 0 && now.Sub(later(s.clock.started, s.records.ReadAt)) >= rememberFor
+	lost = lost || !b.StoppedAt.IsZero() && now.Sub(b.StoppedAt) >= rememberFor // there are more than the budget can read
 	return s.cfg.CallRecords && !lost && b.Ledger != nil && !b.Ledger.dueCounted.IsZero()
 }
 
