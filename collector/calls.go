@@ -79,6 +79,7 @@ type knownCall struct {
 	Ended             bool
 	Counted           bool // its end is in the counters
 	Settled           bool // its record need not be read again
+	ReadEarly         bool // its record was read before it ended, and not since
 }
 
 const notRead = -1
@@ -167,7 +168,7 @@ func (l *ledger) advance(known *knownCall, c call, least int64, events *callEven
 	}
 	end := max(c.attempted, c.completed) // if the end is missing or impossible, the time of the attempt stands in
 	l.Newest = max(l.Newest, end)
-	known.Ended, known.Settled = true, known.Talk > 0
+	known.Ended, known.Settled, known.ReadEarly = true, known.Talk > 0, known.Talk == 0
 	if end < least {
 		return
 	}

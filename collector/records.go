@@ -86,7 +86,7 @@ func (k *knownCall) learn(r record, events *callEvents) {
 	if k.Settled || !r.of(k) {
 		return
 	}
-	k.Talk = r.Talk
+	k.Talk, k.ReadEarly = r.Talk, k.Ended && r.ReadAt < k.Settles-settleAfter.Microseconds()
 	if k.Settled = r.Talk > 0 || (k.Ended && r.ReadAt >= k.Settles); k.Settled {
 		k.Settles = 0
 	}
@@ -101,7 +101,7 @@ func (k *knownCall) recordDue() time.Time {
 	switch {
 	case k.Settled, k.Record == 0, !k.Counted && !k.Current:
 		return time.Time{}
-	case k.Talk == notRead:
+	case k.Talk == notRead, k.ReadEarly:
 		return time.Unix(0, 0) // at once
 	case k.Ended:
 		return time.UnixMicro(k.Settles)

@@ -276,6 +276,19 @@ func TestTheRecordOfTheLastCallIsNotThatOfTheNextOne(t *testing.T) {
 	})
 }
 
+// TestARecordThatWasReadDuringTheCallIsReadAgainAtItsEnd has a budget that reads
+// every record at once.
+func TestARecordThatWasReadDuringTheCallIsReadAgainAtItsEnd(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrapeAfter(time.Minute)
+		began := time.Now()
+		w.account.SetRecipient("a", 4, simulator.Recipient{Status: "in_progress", AttemptedAt: began})
+		w.has(w.scrapeFor(time.Minute), `magpipe_batch_recorded_recipients{batch_id="a"} 5`, `magpipe_calls_answered_total 0`)
+		w.account.SetRecipient("a", 4, simulator.Recipient{Status: "completed", AttemptedAt: began, CompletedAt: time.Now(), Talk: 20 * time.Second})
+		w.has(w.scrapeFor(30*time.Second), `magpipe_calls_answered_total 1`)
+	}, withoutLimits)
+}
+
 // TestRecordsAreReadAtOnceHoweverFarTheClockOfTheAPIIsAhead has a call that by the
 // local clock has yet to begin.
 func TestRecordsAreReadAtOnceHoweverFarTheClockOfTheAPIIsAhead(t *testing.T) {

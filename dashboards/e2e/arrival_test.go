@@ -19,6 +19,7 @@ var troubled = map[string]string{
 	"お客様アンケート":                    "MagpipeCallsStuck",
 	"Voter registration – wave 2": "MagpipeCampaignOverdue",
 	"Overnight outage notice":     "MagpipeWindowNeverOpens",
+	"Parcel pick-up reminder":     "MagpipeCampaignAnswerRateLow",
 }
 
 const healthy = "Appointment reminders"

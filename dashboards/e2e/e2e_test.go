@@ -46,7 +46,7 @@ func stand(t *testing.T) guard {
 	t.Helper()
 	g := guard{inbox: openInbox(t)}
 	g.alertmanager = startAlertmanager(t, g.inbox.url)
-	g.exporter = start(t, find(t, "../../magpipe_exporter"), "--demo", "--web.listen-address=127.0.0.1:0",
+	g.exporter = start(t, find(t, "../../magpipe_exporter"), "--demo", "--web.listen-address=127.0.0.1:0", "--state.file="+filepath.Join(t.TempDir(), "state"),
 		"--collector.min-refresh="+shrink(t, "10s"), "--collector.max-staleness="+shrink(t, "5m"))
 	dir := t.TempDir()
 	copyPrometheusConfig(t, dir, g.exporter.Address, g.alertmanager.Address)

@@ -23,15 +23,9 @@ var neverInTheDemo = map[string]string{
 	"Magpipe / Exporter health: Outdated batches C":                                           promptlyRead,
 	"batch_id:magpipe_batch_waiting_since:timestamp_seconds":                                  promptlyRead,
 	`MagpipeDetailsStale {__name__="batch_id:magpipe_batch_waiting_since:timestamp_seconds"}`: promptlyRead,
-
-	`MagpipeStateNotSaved {__name__="magpipe_exporter_state_save_failures_total"}`:     noState,
-	`MagpipeStateNotSaved {__name__="magpipe_exporter_state_saved_timestamp_seconds"}`: noState,
 }
 
-const (
-	promptlyRead = "the demo has the budget to read in each refresh whatever has changed"
-	noState      = "the demo keeps no state"
-)
+const promptlyRead = "the demo has the budget to read in each refresh whatever has changed"
 
 // expression is one query of a panel, a variable or a rule.
 type expression struct {

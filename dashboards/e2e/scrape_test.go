@@ -68,11 +68,11 @@ func faultless(t *testing.T, metrics string) {
 func bothHistograms(t *testing.T, g guard) {
 	t.Helper()
 	native, err := g.prometheus.query(t, `magpipe_call_duration_seconds`)
-	if err != nil || len(native) != 4 || slices.ContainsFunc(native, func(s series) bool { return s.Histogram == nil }) {
+	if err != nil || len(native) != 5 || slices.ContainsFunc(native, func(s series) bool { return s.Histogram == nil }) {
 		t.Errorf("native histograms, one for each outcome: %v %v", native, err)
 	}
 	classic, err := g.prometheus.query(t, `magpipe_call_duration_seconds_bucket{le=~"5|5[.]0"}`)
-	if err != nil || len(classic) != 4 || slices.ContainsFunc(classic, func(s series) bool { return s.Value == nil }) {
+	if err != nil || len(classic) != 5 || slices.ContainsFunc(classic, func(s series) bool { return s.Value == nil }) {
 		t.Errorf("classic histograms, one for each outcome: %v %v", classic, err)
 	}
 }
