@@ -45,7 +45,7 @@ type trouble struct {
 
 const (
 	subject = "subject"
-	forever = math.MaxInt32
+	forever = 60 * 24 * 365
 )
 
 // usual is when most troubles begin.
