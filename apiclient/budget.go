@@ -138,6 +138,9 @@ func (b *Budget) paused(now time.Time) error {
 
 // pause stops all requests for a while. It does not shorten a longer pause.
 func (b *Budget) pause(wait time.Duration) {
+	if wait <= 0 {
+		return // a pause until now would refuse whoever has looked at the clock just before
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if until := time.Now().Add(wait); until.After(b.pausedTo) {

@@ -522,3 +522,40 @@ func TestTheResetOfAWindowIsTakenByTheClockThatNamesIt(t *testing.T) {
 		})
 	}
 }
+
+func TestAnAnswerThatAsksForNoPauseRefusesNobody(t *testing.T) {
+	a, budget := unlimited(0), generous()
+	if _, err := list(t, connect(t, apiclient.Config{Transport: inside(a), Budget: budget})); err != nil {
+		t.Fatal(err)
+	}
+	if until := budget.State().PausedTo; !until.IsZero() {
+		t.Errorf("requests are refused until %v", until)
+	}
+}
+
+func TestABudgetGoesOnWhereItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := apiclient.Limits{PerMinute: 50, PerHour: 500}
+		budget := apiclient.NewBudget(limits)
+		time.Sleep(time.Hour)
+		for range 40 {
+			paid(t, connect(t, apiclient.Config{Transport: inside(unlimited(0)), Budget: budget}))
+		}
+		saved := budget.State()
+		for wait, want := range map[time.Duration]int{0: 2, time.Minute: 9, time.Hour: 42, -time.Hour: 2} {
+			saved.At = time.Now().Add(-wait)
+			restored := apiclient.NewBudget(limits)
+			restored.Restore(saved)
+			if got := restored.Remaining(); got != want {
+				t.Errorf("%v later, %d requests are left, want %d", wait, got, want)
+			}
+		}
+		saved.PausedTo = time.Now().Add(48 * time.Hour)
+		restored := apiclient.NewBudget(limits)
+		restored.Restore(saved)
+		time.Sleep(61 * time.Minute)
+		if restored.Remaining() == 0 {
+			t.Error("a pause outlives an hour")
+		}
+	})
+}
