@@ -146,7 +146,7 @@ func (r *refresh) send(next candidate) bool {
 	if r.refused != nil || len(r.inFlight) >= r.c.cfg.API.Concurrency || r.leaves(next) {
 		return false
 	}
-	if next.action == apiclient.ActionListCalls && r.awaitsGets() {
+	if next.action == apiclient.ActionListCalls && r.awaitsOthers() {
 		return false // their answers tell which records to read
 	}
 	permit, err := r.c.client.Take()
@@ -170,11 +170,11 @@ func (r *refresh) send(next candidate) bool {
 	return true
 }
 
-// awaitsGets reports whether recipients are being read, except those that a scrape
-// has given up on.
-func (r *refresh) awaitsGets() bool {
+// awaitsOthers reports whether anything but call records is being read, except what a
+// scrape has given up on.
+func (r *refresh) awaitsOthers() bool {
 	for request, f := range r.inFlight {
-		if request.action == apiclient.ActionGet && !f.givenUp {
+		if request.action != apiclient.ActionListCalls && !f.givenUp {
 			return true
 		}
 	}
@@ -199,7 +199,7 @@ func (r *refresh) answered(request request) {
 	defer r.c.mu.Unlock()
 	sent := r.inFlight[request].sent
 	delete(r.inFlight, request)
-	if request.action != apiclient.ActionGet || sent.Before(r.newest.since) || !r.awaitsGets() && !slices.ContainsFunc(r.plan, candidate.reads) {
+	if request.action != apiclient.ActionGet || sent.Before(r.newest.since) || !r.awaitsOthers() && !slices.ContainsFunc(r.plan, candidate.reads) {
 		r.plan = nil
 	}
 	r.advance()
