@@ -67,7 +67,7 @@ func TestThresholdsOfTheValuesReplaceThoseOfTheRules(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"magpipe:threshold_campaign_failure_ratio vector(0.3)", "magpipe:threshold_series_silent_secondsmonthly vector(2700000)"}
+	want := []string{"magpipe:threshold_campaign_failure_ratio vector(0.4)", "magpipe:threshold_series_silent_secondsmonthly vector(2700000)"}
 	if diff := cmp.Diff(want, changed); diff != "" {
 		t.Errorf("changed (-want +got):\n%s", diff)
 	}
