@@ -92,7 +92,10 @@ func (l Limits) split() (burst int, refill float64) {
 	if l.PerMinute == 1 || l.PerHour == 1 {
 		return 1, min(m/60, h/3600)
 	}
-	burst = max(1, min((60*l.PerMinute-l.PerHour)/59, max(1, l.PerHour/10)))
+	// However high the limit per hour, half of the requests of a minute stay for
+	// the burst. Otherwise a scrape could send one request, whatever was regained.
+	hour := min(l.PerHour, 30*l.PerMinute)
+	burst = max(1, min((60*l.PerMinute-hour)/59, max(1, l.PerHour/10)))
 	return burst, min((m-float64(burst))/60, (h-float64(burst))/3600)
 }
 

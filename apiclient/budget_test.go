@@ -33,6 +33,8 @@ func TestABudgetSplitsItsLimitsIntoBurstAndRefill(t *testing.T) {
 		{2, 1000, 1, 1.0 / 60, 1},
 		{100, 50, 5, 45.0 / 3600, 2},
 		{3, 9, 1, 8.0 / 3600, 1},
+		{100, 6000, 50, 50.0 / 60, 50},
+		{100, 1_000_000, 50, 50.0 / 60, 50},
 		{1_000_000_000, 1_000_000_000, 100_000_000, 250_000, 40_000_000},
 	} {
 		limits := apiclient.Limits{PerMinute: c.minute, PerHour: c.hour}

@@ -357,6 +357,30 @@ func TestOnlyTheListIsReadWhileTheRateLimitOfTheAccountIsNearlyReached(t *testin
 	})
 }
 
+func TestAHighHourlyLimitIsSpentByOneScraper(t *testing.T) {
+	const batches = 20
+	for _, perHour := range []int{3000, 6000, 1_000_000} {
+		inWorld(t, func(a *simulator.Account) {
+			for i := range batches {
+				reminders(a, fmt.Sprint("batch-", i))
+			}
+		}, func(w *world) {
+			for range 20 {
+				w.scrapeAfter(time.Minute)
+			}
+			read := w.values("magpipe_batch_refreshed_timestamp_seconds")
+			for id, at := range read {
+				if age := time.Since(time.Unix(int64(at), 0)); age > time.Minute {
+					t.Errorf("100 and %d: %s was read %v ago", perHour, id, age)
+				}
+			}
+			if len(read) != batches {
+				t.Errorf("100 and %d: %d of %d batches were read", perHour, len(read), batches)
+			}
+		}, withLimits(100, perHour))
+	}
+}
+
 func TestFiftyScrapersCauseTheSameRequestsAsOne(t *testing.T) {
 	const rounds = 40 // ten minutes: the budget is spent in the first of them
 	requests := map[int]map[string]int{}
