@@ -47,13 +47,13 @@ func TestHealthcheckGetsAnAnswerWhateverTheWebConfigAsksFor(t *testing.T) {
 			if got := execute(t, nil, flags...); got.code != 0 || got.out+got.err != "" {
 				t.Errorf("the exit code is %d, want 0 in silence; it says: %s%s", got.code, got.out, got.err)
 			}
+			p.Kill()
 			if strings.Contains(config, "tls_server_config") && !strings.Contains(p.Log(), "TLS is enabled") {
 				t.Error("the exporter does not speak TLS, so this tests nothing")
 			}
 			if strings.Contains(p.Log(), "client sent an HTTP request to an HTTPS server") {
 				t.Error("it was asked without TLS")
 			}
-			p.Kill()
 			execute(t, nil, flags...).wantOneError(t, 1, "--healthcheck")
 		})
 	}

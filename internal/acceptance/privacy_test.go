@@ -82,6 +82,7 @@ func TestAKeyInTheWrongPlaceIsNotRepeated(t *testing.T) {
 	host := "--api.url=https://[::1%25" + madeUpKey + "]:1/" // that no name service is asked for
 	p := start(t, []string{"MAGPIPE_API_KEY=x"}, host, "--log.level=debug")
 	want(t, get(t, p.url+"/metrics"), http.StatusOK, "text/plain", "\nmagpipe_up 0\n")
+	p.Kill()
 	inJSON := execute(t, []string{"MAGPIPE_API_KEY=x"}, host, "--log.format=json", "--once")
 	for _, row := range []struct{ log, line string }{{p.Log(), "msg=Starting"}, {p.Log(), "request failed"}, {inJSON.err, "request failed"}} {
 		if !strings.Contains(row.log, row.line) || !strings.Contains(row.log, "mgp_<hidden>") || strings.Contains(row.log, madeUpKey[8:]) {

@@ -175,6 +175,7 @@ func TestAStateFileOnAReadOnlyDiskIsAWarning(t *testing.T) {
 		t.Error("it does not serve, or does not tell that the state is not saved")
 	}
 	get(t, "http://"+served.Address+"/metrics")
+	served.Kill()
 	if n := strings.Count(served.Log(), "level=warn"); n != 2 { // the demo and the state
 		t.Errorf("%d warnings:\n%s", n, served.Log())
 	}
