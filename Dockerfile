@@ -17,11 +17,12 @@ ARG BUILD_DATE
 RUN stamp=github.com/prometheus/common/version && \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X $stamp.Version=$VERSION -X $stamp.Revision=$REVISION -X $stamp.Branch=$BRANCH -X $stamp.BuildDate=$BUILD_DATE" \
-    -o /magpipe_exporter . && \
-    mkdir /state
+    -o /magpipe_exporter .
+# This creates a folder.
+WORKDIR /state
 
-# CA certificates come with the base, time zones with the binary. The exporter
-# writes no file but that of --state.file, for which there is a folder to mount a volume on, so the root may be read-only.
+# CA certificates come with the base, time zones with the binary. The only file that the exporter writes is that of --state.file.
+# A volume for it goes on its folder, so the root may be read-only.
 # The platform is set because older versions of buildah would use the builder's.
 FROM --platform=$TARGETPLATFORM ${BASE_IMAGE}
 ARG BASE_IMAGE
@@ -37,7 +38,7 @@ LABEL org.opencontainers.image.title="magpipe_exporter" \
       org.opencontainers.image.base.name="$BASE_IMAGE"
 COPY LICENSE THIRD_PARTY_LICENSES /
 COPY --from=build /magpipe_exporter /magpipe_exporter
-COPY --from=build --chown=65532:65532 --chmod=0700 /state /var/lib/magpipe_exporter
+COPY --from=build --chown=65532:65532 /state /var/lib/magpipe_exporter
 # The user is numeric, so that Kubernetes can verify that it is not root.
 USER 65532:65532
 EXPOSE 10240

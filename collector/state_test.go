@@ -108,8 +108,8 @@ func TestRestoredDataIsDroppedLikeAnyOther(t *testing.T) {
 // TestACrashLoopWithAStateFileStaysWithinTheLimits starts the exporter each minute
 // of an hour, and kills it before or after a scrape.
 func TestACrashLoopWithAStateFileStaysWithinTheLimits(t *testing.T) {
-	inWorld(t, movingAccount{batches: 60, running: 60, moving: 60, recipients: 200}.fill, func(w *world) {
-		w.refreshFor(2 * time.Hour)
+	inWorld(t, movingAccount{batches: 60, running: 60, moving: 60, recipients: 60}.fill, func(w *world) {
+		w.refreshFor(time.Hour)
 		for i := range 60 {
 			if i%2 == 0 {
 				w.collector.Refresh(w.Context()) // and dies before anything is exposed
