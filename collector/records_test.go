@@ -175,10 +175,10 @@ func TestCallRecordsTakeATenthOfTheRefillAtMost(t *testing.T) {
 func TestEndsAreLaterByTheShareOfCallRecordsOnly(t *testing.T) {
 	late := map[bool]time.Duration{}
 	for _, records := range []bool{false, true} {
-		inWorld(t, movingAccount{batches: 20, running: 20, moving: 20, recipients: 800}.fill, func(w *world) {
+		inWorld(t, movingAccount{batches: 20, running: 20, moving: 20, recipients: 450}.fill, func(w *world) {
 			w.refreshFor(30 * time.Minute)
 			from := time.Now()
-			w.refreshFor(80 * time.Minute)
+			w.refreshFor(50 * time.Minute)
 			late[records] = percentile(w.lateness(w.ends(from)), 0.99)
 		}, withConfig(func(c *collector.Config) { c.CallRecords = records }))
 	}

@@ -47,7 +47,7 @@ func TestAPageAfterARestartIsTheOneBefore(t *testing.T) {
 func TestTheFirstPageAfterARestartHasEverything(t *testing.T) {
 	const running = 200
 	inWorld(t, movingAccount{batches: running, running: running, moving: 10, recipients: 500}.fill, func(w *world) {
-		w.refreshFor(time.Hour)
+		w.refreshFor(30 * time.Minute)
 		w.restart(20 * time.Minute)
 		if n := strings.Count(w.scrape(), "\nmagpipe_batch_attempted_recipients{"); n != running {
 			t.Errorf("the first page shows the recipients of %d batches, want %d", n, running)
