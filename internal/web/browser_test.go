@@ -69,7 +69,7 @@ addEventListener("load", () => { document.querySelector("pre").textContent = JSO
 // browser returns the path of Chromium, and skips the test if there is none.
 func browser(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
