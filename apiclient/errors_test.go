@@ -105,6 +105,19 @@ func TestAnAnswerThatTheEndpointNeverGivesPointsToTheURL(t *testing.T) {
 	}
 }
 
+func TestA200WithoutJSONPointsToTheURL(t *testing.T) {
+	for body, want := range map[string]string{
+		"<html>hello</html>": "no JSON; the URL may be wrong, or a proxy has answered",
+		"":                   "no JSON; the URL may be wrong, or a proxy has answered",
+		`{"batches":[`:       "not one whole JSON object at byte 12",
+	} {
+		_, err := list(t, connect(t, apiclient.Config{Transport: stream{status: 200, body: exactly(body).body}}))
+		if err == nil || err.Error() != "list page 1: malformed answer: "+want {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
 func TestA403ThatIsNoJSONIsNotTheKeysFault(t *testing.T) {
 	for body, unauthorized := range map[string]bool{
 		`{"error":"invalid key"}`: true, `{"error":{"code":"E1","message":"no"}}`: true, `{}`: true, `"no"`: true, "\ufeff{}": true,
