@@ -226,7 +226,9 @@ func (c *Client) send(ctx context.Context, q question, decode func(*document) er
 	defer resp.Body.Close()
 	pause := c.note(resp, done)
 	if resp.StatusCode != http.StatusOK {
-		return used.timedOut(resp.StatusCode), readStatusError(resp, pause)
+		failed := readStatusError(resp, pause)
+		failed.wrongURL = fromElsewhere(resp.StatusCode, q.Action)
+		return used.timedOut(resp.StatusCode), failed
 	}
 	doc := newDocument(resp.Body)
 	if err := decode(doc); err != nil {

@@ -68,6 +68,9 @@ func (d *document) cause(err error) error {
 	case known, errors.Is(err, ErrTooLarge):
 		return err
 	}
+	if d.dec.InputOffset() == 0 {
+		return &DecodeError{Detail: "no JSON; the URL may be wrong, or a proxy has answered"}
+	}
 	return &DecodeError{Detail: "not one whole JSON object at byte " + strconv.FormatInt(d.dec.InputOffset(), 10)}
 }
 

@@ -25,13 +25,19 @@ type StatusError struct {
 	// shapes; they are empty if it has none of them. They can contain raw database
 	// errors and phone numbers: never log them or use them as a label.
 	Code, Message string
+
+	wrongURL bool // the endpoint itself does not answer like this
 }
 
-// Error returns the status only, because Code and Message must not be logged.
+// Error returns the status and what it means, but neither Code nor Message, which
+// must not be logged.
 func (e *StatusError) Error() string {
 	text := "the API answered " + statusLine(e.StatusCode)
-	if e.reason() == reasonUnauthorized {
+	switch {
+	case e.reason() == reasonUnauthorized:
 		return text + ": it does not accept the key"
+	case e.wrongURL:
+		return text + ": the URL may be wrong"
 	}
 	return text
 }
@@ -109,6 +115,15 @@ func (e *StatusError) reason() string {
 		return reasonClientError
 	}
 	return reasonMalformed // a success status without an answer, such as 204
+}
+
+// fromElsewhere reports whether the endpoint of an action never answers with a
+// status. A 404 to get or list_runs means that there is no such batch.
+func fromElsewhere(status int, action Action) bool {
+	if status == http.StatusNotFound {
+		return action == ActionList || action == ActionListCalls
+	}
+	return status == http.StatusMethodNotAllowed || status >= http.StatusMultipleChoices && status < http.StatusBadRequest
 }
 
 const maxErrorBody = 4 << 10

@@ -92,6 +92,32 @@ func TestEveryStatusHasItsReason(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatTheEndpointNeverGivesPointsToTheURL(t *testing.T) {
+	for status, wrong := range map[int]bool{301: true, 302: true, 308: true, 404: true, 405: true, 400: false, 401: false, 403: false, 429: false, 500: false} {
+		_, err := list(t, connect(t, apiclient.Config{Transport: stream{status: status, body: exactly("").body}}))
+		if err == nil || strings.HasSuffix(err.Error(), ": the URL may be wrong") != wrong {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	_, _, err := read(t, connect(t, apiclient.Config{Transport: stream{status: 404, body: exactly("").body}}), "b")
+	if err == nil || err.Error() != "the API answered 404 Not Found" {
+		t.Errorf("a batch that does not exist: %v", err)
+	}
+}
+
+func TestA200WithoutJSONPointsToTheURL(t *testing.T) {
+	for body, want := range map[string]string{
+		"<html>hello</html>": "no JSON; the URL may be wrong, or a proxy has answered",
+		"":                   "no JSON; the URL may be wrong, or a proxy has answered",
+		`{"batches":[`:       "not one whole JSON object at byte 12",
+	} {
+		_, err := list(t, connect(t, apiclient.Config{Transport: stream{status: 200, body: exactly(body).body}}))
+		if err == nil || err.Error() != "list page 1: malformed answer: "+want {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
 func TestA403ThatIsNoJSONIsNotTheKeysFault(t *testing.T) {
 	for body, unauthorized := range map[string]bool{
 		`{"error":"invalid key"}`: true, `{"error":{"code":"E1","message":"no"}}`: true, `{}`: true, `"no"`: true, "\ufeff{}": true,

@@ -22,6 +22,11 @@ func newAPIClock(now time.Time) apiClock {
 // header has whole seconds, and the answer takes some time to arrive.
 const clockTolerance = 5 * time.Second
 
+// ClockDifference is how far the API's clock and the local one may be apart. If
+// it is more, times are compared wrongly wherever the local clock counts, and the
+// log says so.
+const ClockDifference = time.Minute
+
 // enoughAnswers is the number of answers that fix countingFrom for good: of
 // three, one may be wrong. Two that agree are enough, too.
 const enoughAnswers = 3
@@ -53,6 +58,23 @@ func (c *apiClock) observe(date, arrived time.Time) {
 
 // disputed reports whether two answers disagree and no third one has decided between them.
 func (c *apiClock) disputed() bool { return c.answers < enoughAnswers && !c.rival.Equal(c.current) }
+
+// ahead returns how far the API's clock is ahead of the local one, which shows now.
+func (c *apiClock) ahead(now time.Time) time.Duration { return c.toAPI(now).Sub(now) }
+
+// differs reports whether the clocks are too far apart, as far as the answers agree
+// about that; if they do not, it returns what was reported before. What has been
+// reported ends only when the difference has become clearly smaller.
+func (c *apiClock) differs(now time.Time, reported bool) bool {
+	if c.answers < enoughAnswers || !c.rival.Equal(c.current) {
+		return reported
+	}
+	most := ClockDifference
+	if reported {
+		most /= 2
+	}
+	return c.ahead(now).Abs() > most
+}
 
 // toAPI converts a local time to the API's clock.
 func (c *apiClock) toAPI(local time.Time) time.Time { return c.current.Add(local.Sub(c.started)) }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
@@ -45,11 +46,12 @@ type Collector struct {
 	stop     context.CancelFunc
 	requests sync.WaitGroup // requests in flight
 
-	mu       sync.Mutex // guards all fields below; no callback runs while it is held
-	closed   bool
-	store    *store
-	refresh  refresh
-	snapshot *snapshot // nil: none yet
+	mu           sync.Mutex // guards all fields below; no callback runs while it is held
+	closed       bool
+	store        *store
+	refresh      refresh
+	snapshot     *snapshot // nil: none yet
+	clocksDiffer bool      // the log says so
 }
 
 // New returns a collector, which reads nothing before the first Refresh. The
@@ -99,13 +101,27 @@ func (c *Collector) Close() {
 	c.saveAtEnd()
 }
 
-// observe counts a request and feeds its Date header to the clock.
+// observe counts a request and feeds its Date header to the clock. It has a
+// difference between the clocks logged once, and its end.
 func (c *Collector) observe(e apiclient.Exchange) {
 	c.counters.exchanged(e)
-	if !e.Date.IsZero() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.store.clock.observe(e.Date, e.DateAt)
+	if e.Date.IsZero() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clock := &c.store.clock
+	clock.observe(e.Date, e.DateAt)
+	if differs := clock.differs(e.DateAt, c.clocksDiffer); differs != c.clocksDiffer {
+		c.clocksDiffer = differs
+		line := []any{level.Key(), level.InfoValue(), "msg", "the clocks of this host and of the API agree again"}
+		if differs {
+			line = []any{
+				level.Key(), level.WarnValue(), "msg", "the clocks of this host and of the API differ; call windows are judged at the wrong time",
+				"api_ahead", clock.ahead(e.DateAt).Round(clockTolerance),
+			}
+		}
+		c.refresh.lines = append(c.refresh.lines, line)
 	}
 }
 

@@ -115,7 +115,7 @@ func (c *Collector) Overview() Overview {
 	now, s := time.Now(), c.store
 	all := &s.listings.all
 	o := Overview{
-		At: now, ClockAhead: s.clock.toAPI(now).Sub(now),
+		At: now, ClockAhead: s.clock.ahead(now),
 		Ready: all.answered, List: sourceOf(all.WholeAt, s.listings.failure()), ListTruncated: all.Truncated,
 		Calls: c.counters.totals(), Budget: budgetOverview(c.cfg.API.Budget, c.refresh.refused),
 	}

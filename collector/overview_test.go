@@ -278,6 +278,73 @@ func TestTheOverviewTellsHowFarTheClocksAreApart(t *testing.T) {
 	}
 }
 
+const (
+	clocksDiffer = `level=warn msg="the clocks of this host and of the API differ; call windows are judged at the wrong time" api_ahead=`
+	clocksAgree  = `level=info msg="the clocks of this host and of the API agree again"`
+)
+
+// refreshDated refreshes once a minute, while the date of the answers is ahead.
+func (w *world) refreshDated(ahead time.Duration, refreshes int) {
+	w.Helper()
+	for range refreshes {
+		time.Sleep(time.Minute)
+		date := time.Now().Add(ahead).Format("Mon, 02 Jan 2006 15:04:05 GMT")
+		// Only the list tells a date, so that each refresh brings one.
+		silence := w.account.Inject(simulator.Fault{Action: "get", Header: map[string][]string{"Date": {""}}})
+		remove := w.account.Inject(simulator.Fault{Action: "list", Header: map[string][]string{"Date": {date}}})
+		w.collector.Refresh(w.Context())
+		remove()
+		silence()
+	}
+}
+
+// wantOfClocks fails if what has been logged about clocks is not the given line, and forgets it.
+func (w *world) wantOfClocks(line string, after time.Duration) {
+	w.Helper()
+	var got []string
+	for logged := range strings.Lines(w.logged.String()) {
+		if strings.Contains(logged, "clocks") {
+			got = append(got, strings.TrimSpace(logged))
+		}
+	}
+	if strings.Join(got, "\n") != line {
+		w.Errorf("with the API's clock %v ahead, %q was logged, want %q", after, got, line)
+	}
+	w.logged.Reset()
+}
+
+func TestClocksThatDifferAreLoggedOnceAndSoIsTheEndOfThat(t *testing.T) {
+	inWorld(t, func(*simulator.Account) {}, func(w *world) {
+		for _, step := range []struct {
+			ahead     time.Duration
+			refreshes int
+			line      string
+		}{
+			{59 * time.Second, 3, ""},
+			{-30 * time.Minute, 1, ""}, // one answer may be wrong
+			{-30 * time.Minute, 3, clocksDiffer + "-30m0s"},
+			{0, 1, ""},
+			{-30 * time.Minute, 3, ""},
+			{45 * time.Second, 3, ""}, // so that it is not logged again and again when it is about a minute
+			{29 * time.Second, 3, clocksAgree},
+			{61 * time.Second, 3, clocksDiffer + "1m0s"},
+		} {
+			w.refreshDated(step.ahead, step.refreshes)
+			w.wantOfClocks(step.line, step.ahead)
+		}
+	})
+}
+
+func TestAClockThatWasSetRightDuringARestartIsNotLogged(t *testing.T) {
+	inWorld(t, func(*simulator.Account) {}, func(w *world) {
+		w.refreshDated(time.Hour, 3)
+		w.wantOfClocks(clocksDiffer+"1h0m0s", time.Hour)
+		w.restart(time.Minute)
+		w.refreshDated(0, 3)
+		w.wantOfClocks("", 0)
+	}, withState(t))
+}
+
 func TestTheOverviewTellsUntilWhenRecipientsAreKnownToBeRight(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		a.Add(simulator.Campaign{ID: "a", Recipients: 1, WindowStart: "20:00"}) // it rests, so that only its row is read

@@ -19,12 +19,19 @@ type callRecords struct {
 	Cache     recordCache
 	allowance *rate.Limiter // of all requests for call records
 
-	Rest     time.Time // the end of the part of its span that the last page did not reach; zero: it reached its start
+	Rest     time.Time // the end of the part of its span that the last page for calls in the counters did not reach; zero: it reached its start
 	AskedAt  time.Time // when a page was last requested, successfully or not; zero: never
 	ReadAt   time.Time // when the last good page was requested; zero: none yet
 	failures int       // pages in a row that failed
 	failure  error     // of the last failed page
+
+	othersRest time.Time // as Rest, of the last page for other calls
+	passedOver int       // requests for calls in the counters since the last one for others
 }
+
+// othersTurn is how many requests for calls in the counters there are for one for
+// the others, so that on an account that always calls, these are read too.
+const othersTurn = 3
 
 func newCallRecords(budget *apiclient.Budget) callRecords {
 	hourly := recordsShare * budget.Refill() * 3600
@@ -173,11 +180,15 @@ func (r *callRecords) holdsUntil(maxStaleness time.Duration) time.Time {
 }
 
 // span is a span of time by the API's clock, with both ends.
-type span struct{ from, to time.Time }
+type span struct {
+	from, to time.Time
+	others   bool // it is that of calls that are not in the counters
+}
 
 // nextSpan returns the span of the calls that wait for their records: of those in
-// the counters, or if there are none, of the others. If the last page did not
-// reach the start of its span, the calls in the rest of it come first.
+// the counters, or of the others if there are none or it is their turn. If the last
+// page for the same did not reach the start of its span, the calls in the rest of it
+// come first.
 func (s *store) nextSpan(now time.Time) span {
 	var counted, others []time.Time
 	for _, b := range s.batches {
@@ -194,20 +205,21 @@ func (s *store) nextSpan(now time.Time) span {
 			}
 		})
 	}
-	waiting := counted
-	if len(waiting) == 0 {
-		waiting = others
+	waiting, rest := counted, s.records.Rest
+	forOthers := len(others) > 0 && (len(counted) == 0 || s.records.passedOver >= othersTurn)
+	s.records.passedOver++
+	if forOthers {
+		waiting, rest, s.records.passedOver = others, s.records.othersRest, 0
 	}
 	if len(waiting) == 0 {
-		return span{now, now}
+		return span{from: now, to: now}
 	}
 	slices.SortFunc(waiting, time.Time.Compare)
-	rest := s.records.Rest
-	inRest, _ := slices.BinarySearchFunc(waiting, rest, time.Time.Compare)
-	if inRest == 0 {
-		return span{waiting[0].Add(-recordSlack), waiting[len(waiting)-1].Add(recordSlack)}
+	next := span{waiting[0].Add(-recordSlack), waiting[len(waiting)-1].Add(recordSlack), forOthers}
+	if inRest, _ := slices.BinarySearchFunc(waiting, rest, time.Time.Compare); inRest > 0 {
+		next.to = earlier(waiting[inRest-1].Add(recordSlack), rest)
 	}
-	return span{waiting[0].Add(-recordSlack), earlier(waiting[inRest-1].Add(recordSlack), rest)}
+	return next
 }
 
 // recordCalls records a page of call records that was asked for at a local time.
@@ -227,14 +239,17 @@ func (s *store) recordCalls(asked span, page apiclient.CallPage, sent time.Time)
 			oldest = earlier(oldest, row.CreatedAt)
 		}
 	}
-	covered := asked
-	s.records.Rest = time.Time{}
+	covered, rest := asked, &s.records.Rest
+	if asked.others {
+		rest = &s.records.othersRest
+	}
+	*rest = time.Time{}
 	switch n := int64(len(page.Records)); {
 	case n == 0 && page.Total.N > 0:
 		return // it says that there are records, and shows none
 	case n > 0 && (!page.Total.Known || page.Total.N > n):
-		s.records.Rest = earlier(oldest, asked.to.Add(-time.Microsecond)) // or it would be asked for again and again
-		covered.from = s.records.Rest.Add(time.Microsecond)
+		*rest = earlier(oldest, asked.to.Add(-time.Microsecond)) // or it would be asked for again and again
+		covered.from = rest.Add(time.Microsecond)
 	}
 	for _, b := range s.batches {
 		if b.Ledger != nil {

@@ -188,6 +188,23 @@ func TestEndsAreLaterByTheShareOfCallRecordsOnly(t *testing.T) {
 	}
 }
 
+func TestOlderRecordsAreReadThoughNewCallsAlwaysEnd(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) {
+		a.Add(simulator.Campaign{ID: "a", Recipients: 900, MaxConcurrency: 4, DialEvery: 40 * time.Second, CallLength: 25 * time.Second})
+	}, func(w *world) {
+		w.refreshFor(time.Minute)
+		before := w.values("magpipe_batch_attempted_recipients")["a"] // so many were called before the start, or just now
+		if before < 200 {
+			t.Fatalf("%v were called before the start: that tests nothing", before)
+		}
+		w.refreshFor(30 * time.Minute)
+		attempted, recorded := w.values("magpipe_batch_attempted_recipients")["a"], w.values("magpipe_batch_recorded_recipients")["a"]
+		if attempted < before+100 || recorded < 0.9*attempted {
+			t.Errorf("after half an hour, %v of %v have been recorded", recorded, attempted)
+		}
+	})
+}
+
 func TestAnAccountThatDoesNotCallIsNotAskedForRecords(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) {
 		reminders(a, "a")

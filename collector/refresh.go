@@ -90,7 +90,7 @@ type refresh struct {
 	newest   *waiter // the newest scrape
 	counted  *waiter // the newest one for which deferred requests were counted
 	refused  error   // why the budget gave no more since the newest scrape
-	lines    [][]any // of the log, about the answer that is being recorded
+	lines    [][]any // of the log, about answers that are being recorded
 }
 
 // advance sends what can be sent and releases the scrapes that have nothing left

@@ -25,7 +25,7 @@ func FuzzState(f *testing.F) {
 	seed.store.recordGet(apiclient.Batch{ID: "b", Status: apiclient.BatchRunning, CreatedAt: now, UpdatedAt: now}, reader, now)
 	seed.store.update(apiclient.Batch{ID: "r", Status: apiclient.BatchPaused, ParentID: "p"}, now, true)
 	seed.store.listings.begin(request{action: apiclient.ActionListRuns, id: "p"}, now, apiclient.Count{})
-	seed.store.recordCalls(span{now, now}, apiclient.CallPage{Records: []apiclient.CallRecord{{Key: 7, CreatedAt: now, Talk: apiclient.Count{Known: true}}}}, now)
+	seed.store.recordCalls(span{from: now, to: now}, apiclient.CallPage{Records: []apiclient.CallRecord{{Key: 7, CreatedAt: now, Talk: apiclient.Count{Known: true}}}}, now)
 	seed.counters.countOdd(oddValue{field: apiclient.FieldCount})
 	payload, err := seed.encodeState(false)
 	if err != nil {

@@ -128,6 +128,19 @@ func TestHealthcheckFailsIfAnotherProgramAnswers(t *testing.T) {
 	}
 }
 
+func TestHealthcheckWithoutTheWebConfigSaysThatAFlagMayBeMissing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeCertificate(t, dir)
+	config := filepath.Join(dir, "web.yml")
+	if err := os.WriteFile(config, []byte("tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, nil, "--demo", "--web.config.file="+config)
+	execute(t, nil, "--healthcheck", "--web.listen-address="+strings.TrimPrefix(p.url, "http://")).
+		wantOneError(t, 1, "or is a --web flag missing?")
+}
+
 // One request is allowed, and the next one after an hour.
 func TestHealthcheckPassesIfTheExporterLimitsItsClients(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,7 @@ func TestTheExampleWebConfigTakesACertificateAndAPassword(t *testing.T) {
 	cert, key := ours.issue(t, x509.ExtKeyUsageServerAuth)
 	dir := files(t, map[string][]byte{
 		"web-config.yml": []byte(offered.ReplaceAllLiteralString(example, users)),
-		"ca.crt":         ours.pem, "magpipe.crt": cert, "magpipe.key.pem": key,
+		"ca.crt":         ours.pem, "tls.crt": cert, "tls.key": key,
 	})
 	p := start(t, nil, "--demo", "--web.config.file="+filepath.Join(dir, "web-config.yml"))
 	url := strings.Replace(p.url, "http://", "https://", 1) + "/-/healthy"

@@ -10,16 +10,15 @@ import (
 
 // The thresholds are those of the alerts, in dashboards/rules/magpipe-thresholds.yml.
 const (
-	listAge         = 15 * time.Minute // the batch list was read too long ago
-	detailsWait     = 15 * time.Minute // a running batch waits too long to be read
-	stuckCall       = 30 * time.Minute // a call is under way for too long
-	stalled         = 25 * time.Minute // a running batch has not dialled for too long
-	overdue         = 10 * time.Minute // a batch is still scheduled too long after its time
-	callsMin        = 20               // fewer calls do not make a share
-	failureRatio    = 0.3              // of the calls that ended
-	answerRatio     = 0.2
-	clockDifference = time.Minute     // between the local clock and the API's
-	scrapeWait      = 5 * time.Minute // with longer scrape intervals, some of the budget goes unused
+	listAge      = 15 * time.Minute // the batch list was read too long ago
+	detailsWait  = 15 * time.Minute // a running batch waits too long to be read
+	stuckCall    = 30 * time.Minute // a call is under way for too long
+	stalled      = 25 * time.Minute // a running batch has not dialled for too long
+	overdue      = 10 * time.Minute // a batch is still scheduled too long after its time
+	callsMin     = 20               // fewer calls do not make a share
+	failureRatio = 0.3              // of the calls that ended
+	answerRatio  = 0.2
+	scrapeWait   = 5 * time.Minute // with longer scrape intervals, some of the budget goes unused
 )
 
 // accountNotices returns what needs attention about the account as a whole.
@@ -44,10 +43,11 @@ func accountNotices(o *collector.Overview) (texts []string) {
 	if o.CallRecords != nil && o.CallRecords.Err != nil {
 		add("The call records cannot be read: %v. Shares of answered calls are upper bounds or old.", o.CallRecords.Err)
 	}
-	switch ahead := o.ClockAhead.Round(time.Second); {
-	case ahead > clockDifference:
+	// The API's time is known in whole seconds, so what is half an hour may look a second shorter.
+	switch ahead := o.ClockAhead.Round(time.Minute); {
+	case o.ClockAhead > collector.ClockDifference:
 		add("The clock of this machine is %s behind the API's: call windows are judged at the wrong time.", length(ahead))
-	case ahead < -clockDifference:
+	case o.ClockAhead < -collector.ClockDifference:
 		add("The clock of this machine is %s ahead of the API's: call windows are judged at the wrong time.", length(-ahead))
 	}
 	return texts

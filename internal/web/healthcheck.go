@@ -107,5 +107,5 @@ func ask(ctx context.Context, address string, config toolkit.Config) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the answer is %s, want 200 or 401: does another program use the port?", answer.Status)
+	return fmt.Errorf("the answer is %s, want 200 or 401: does another program use the port, or is a --web flag missing?", answer.Status)
 }
