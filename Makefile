@@ -1,4 +1,4 @@
-# `make` alone lists the targets. They need only Go, git and make, except e2e; tools are built on first use.
+# `make` alone lists the targets. Most need only Go, git and make; tools are built on first use.
 
 GO      ?= go
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --dirty --match 'v[0-9]*' 2>/dev/null)),0.0.0-dev)
