@@ -20,7 +20,7 @@ import (
 )
 
 // State keeps what a Collector knows in a file, across restarts. The file is a
-// copy: if it is lost, a Collector starts anew.
+// copy: if it is lost, a Collector starts with counters at 0.
 type State struct {
 	path     string
 	url      string // of the API, without which the state has no meaning
@@ -42,8 +42,8 @@ var ErrStateInUse = errors.New("another process uses this file; give each export
 
 // OpenState opens the state file at a path, which need not exist yet, for the
 // account at a URL, and locks it. A file that cannot be used is set aside: renamed
-// to path.bad-<time>. If nothing can be written in its folder, that is a warning.
-// The error is ErrStateInUse, or says that the folder or the file cannot be read.
+// to path.bad-<time>. If its directory is not writable, a warning is logged. The
+// error is ErrStateInUse, or says that the directory or the file cannot be read.
 func OpenState(path string, api *url.URL, logger log.Logger) (*State, error) {
 	if target, err := os.Readlink(path); err == nil { // the file is to be replaced where it is, not the link to it
 		if !filepath.IsAbs(target) {
