@@ -47,7 +47,7 @@ test: ## run the tests, with the race detector if there is a C compiler
 	else echo 'no C compiler found: testing without the race detector'; set -x; CGO_ENABLED=0 $(GO) test ./...; \
 	fi
 
-# Takes about ten minutes: 297 cells of six simulated hours, nine of which are of a whole day.
+# Takes about ten minutes: 297 cases of six simulated hours each, or of a whole day for nine of them.
 .PHONY: soak
 soak: ## check budget and freshness on the full grid and print the table
 	@mkdir -p dist

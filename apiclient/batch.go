@@ -264,7 +264,7 @@ func (s RecipientStatus) String() string { return recipientStatusNames[s] }
 func (s RecipientStatus) Active() bool { return s >= RecipientCalling && s <= RecipientInProgress }
 
 // Outcome reports whether the state says how a call ended. RecipientCompleted
-// includes calls answered by a voicemail.
+// includes calls answered by voicemail.
 func (s RecipientStatus) Outcome() bool { return s >= RecipientCompleted && s <= RecipientCanceled }
 
 // RecipientStatuses lists every state, the unknown one last.

@@ -66,8 +66,8 @@ func (b *Budget) State() BudgetState {
 	return BudgetState{At: now, Tokens: b.bucket.TokensAt(now), PausedTo: b.pausedTo, RateLimit: b.rateLimit, RateLimitEnds: b.rateLimitEnds}
 }
 
-// Restore has a budget that was not used yet go on from an earlier state. Since
-// then, its bucket has refilled.
+// Restore continues from an earlier state, since which the bucket has refilled.
+// The budget must not have been used yet.
 func (b *Budget) Restore(s BudgetState) {
 	now := time.Now()
 	burst := float64(b.Burst())

@@ -139,7 +139,7 @@ func (p *Permit) Get(ctx context.Context, id string, each func(Recipient)) (batc
 // CallPage is one page of call records, newest first.
 type CallPage struct {
 	Records []CallRecord
-	Total   Count // records in the span that was asked for; the page may hold fewer
+	Total   Count // records in the requested span of time; the page may hold fewer
 }
 
 // callsPerPage is the most that list-calls takes as its limit, according to its documentation.

@@ -100,11 +100,12 @@ func (c *connection) timedOut(status int) bool {
 	return c.reused.Load() && status == http.StatusRequestTimeout
 }
 
-// ErrPlainHTTP is the error of ParseURL for a URL that would send the key in clear.
-var ErrPlainHTTP = errors.New("plain http would send the key in clear")
+// ErrPlainHTTP is the error of ParseURL for a URL that would send the key
+// unencrypted.
+var ErrPlainHTTP = errors.New("plain http would send the key unencrypted")
 
 // ParseURL parses and checks an endpoint. It accepts https, and http to a
-// loopback address. Because the key must not be sent in clear by accident, it
+// loopback address. So that the key is not sent unencrypted by accident, it
 // accepts http to other addresses only with allowHTTP; otherwise the error is
 // ErrPlainHTTP. White space around the URL is ignored.
 func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
@@ -124,8 +125,8 @@ func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
 	return u, nil
 }
 
-// RecordsURL returns the endpoint of call records beside one of batch-calls:
-// list-calls in place of the last element of its path.
+// RecordsURL returns the endpoint of call records that belongs to an endpoint of
+// batch-calls: its last path element is replaced by list-calls.
 func RecordsURL(batchCalls *url.URL) *url.URL {
 	beside := *batchCalls
 	beside.Path, beside.RawPath = strings.TrimRight(beside.Path, "/"), ""

@@ -54,7 +54,7 @@ func accountMetrics() []metric {
 			account: func(s *snapshot, emit emit) { emit(zeroOrOne(s.up)) }},
 		{name: "magpipe_list_refreshed_timestamp_seconds", kind: gauge, help: "Start of the last full walk of the batch list.",
 			account: func(s *snapshot, emit emit) { emitTime(s.list.WholeAt, emit) }},
-		{name: "magpipe_list_truncated", kind: gauge, help: "Whether the last walk may have missed batches: the counts by state are a lower bound.",
+		{name: "magpipe_list_truncated", kind: gauge, help: "Whether the last walk may have missed batches, so that the counts by state are lower bounds.",
 			account: func(s *snapshot, emit emit) {
 				if !s.list.WholeAt.IsZero() {
 					emit(zeroOrOne(s.list.Truncated))
@@ -66,7 +66,7 @@ func accountMetrics() []metric {
 					emit(float64(s.batches[status]), status.String())
 				}
 			}},
-		{name: "magpipe_runs", kind: gauge, help: "Runs of recurring batches by state, as far as they were read: live ones, and those that ended within the retention.", labels: []string{"status"},
+		{name: "magpipe_runs", kind: gauge, help: "Runs of recurring batches by state, as far as they have been read: live runs, and those that ended within the retention.", labels: []string{"status"},
 			account: func(s *snapshot, emit emit) {
 				for _, status := range statesIf(s.counted) {
 					emit(float64(s.runs[status]), status.String())
@@ -74,16 +74,16 @@ func accountMetrics() []metric {
 			}},
 		{name: "magpipe_calls_started_total", kind: counter, help: "Dial attempts seen since the exporter started.", series: [][]string{{}}},
 		{name: "magpipe_calls_finished_total", kind: counter, help: "Calls seen to end since the exporter started, by outcome.", labels: []string{"outcome"}, series: each(outcomes)},
-		{name: "magpipe_calls_answered_total", kind: counter, help: "Of the calls seen to end since the exporter started, those whose call record tells a talk time above 0.", series: [][]string{{}}},
-		{name: "magpipe_call_talk_seconds", kind: histogram, help: "Talk time of the answered calls, as their call records give it.", series: [][]string{{}},
+		{name: "magpipe_calls_answered_total", kind: counter, help: "Answered calls, of those seen to end since the exporter started: their call record has a talk time above 0.", series: [][]string{{}}},
+		{name: "magpipe_call_talk_seconds", kind: histogram, help: "Talk time of the answered calls, according to their call records.", series: [][]string{{}},
 			buckets: []float64{5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
-		{name: "magpipe_call_records_refreshed_timestamp_seconds", kind: gauge, help: "When the newest call records were read.",
+		{name: "magpipe_call_records_refreshed_timestamp_seconds", kind: gauge, help: "When call records were last read.",
 			account: func(s *snapshot, emit emit) {
 				if s.records != nil {
 					emitTime(s.records.ReadAt, emit)
 				}
 			}},
-		{name: "magpipe_call_duration_seconds", kind: histogram, help: "From dial attempt to end of the calls seen to end, ringing included.", labels: []string{"outcome"},
+		{name: "magpipe_call_duration_seconds", kind: histogram, help: "Time from dial attempt to end of the calls seen to end, including ringing.", labels: []string{"outcome"},
 			series:  each(outcomes),
 			buckets: []float64{1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}},
 	}
@@ -91,7 +91,7 @@ func accountMetrics() []metric {
 
 func batchMetrics(names bool) []metric {
 	return []metric{
-		{name: "magpipe_batch_info", kind: gauge, help: "What does not change over a batch's life; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
+		{name: "magpipe_batch_info", kind: gauge, help: "Properties of a batch that never change; always 1.", labels: []string{"name", "parent_batch_id", "recurrence"},
 			batch: func(b *trackedBatch, emit emit) {
 				emit(1, nameIf(names, b.row.Name), shorten(b.row.ParentID), shorten(recurrence(b.row)))
 			}},
@@ -101,48 +101,48 @@ func batchMetrics(names bool) []metric {
 					emit(zeroOrOne(b.row.Status == status), status.String())
 				}
 			}},
-		{name: "magpipe_batch_refreshed_timestamp_seconds", kind: gauge, help: "When the batch's recipients shown here were read.",
+		{name: "magpipe_batch_refreshed_timestamp_seconds", kind: gauge, help: "When the recipients of the batch were last read.",
 			recipients: func(r *recipientStats, emit emit) { emitTime(r.ReadAt, emit) }},
-		{name: "magpipe_batch_outdated_since_timestamp_seconds", kind: gauge, help: "Since when the batch's row has shown that the recipients exposed here are outdated; absent while they are up to date.",
+		{name: "magpipe_batch_outdated_since_timestamp_seconds", kind: gauge, help: "When the batch's row first showed that the recipients exposed here are outdated; absent while they are up to date.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.outdatedSince, emit) }},
-		{name: "magpipe_batch_recipients", kind: gauge, help: "Recipients by status; those that the API did not hand out are unknown.", labels: []string{"status"},
+		{name: "magpipe_batch_recipients", kind: gauge, help: "Recipients by status; those that the API did not return are unknown.", labels: []string{"status"},
 			recipients: func(r *recipientStats, emit emit) {
 				for _, status := range apiclient.RecipientStatuses() {
 					emit(float64(r.Counts[status]), status.String())
 				}
 			}},
-		{name: "magpipe_batch_target_recipients", kind: gauge, help: "Recipients that the batch has, as the API counts them.",
+		{name: "magpipe_batch_target_recipients", kind: gauge, help: "Number of recipients according to the API.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.TotalRecipients, emit) }},
-		{name: "magpipe_batch_attempted_recipients", kind: gauge, help: "Recipients that were dialled at least once.",
+		{name: "magpipe_batch_attempted_recipients", kind: gauge, help: "Recipients who were dialled at least once.",
 			recipients: func(r *recipientStats, emit emit) { emit(float64(r.Attempted)) }},
 		{name: "magpipe_batch_reported_completed_recipients", kind: gauge, help: "The API's own completed_count, which drifts.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.CompletedCount, emit) }},
 		{name: "magpipe_batch_reported_failed_recipients", kind: gauge, help: "The API's own failed_count, which drifts and includes busy and no_answer.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.FailedCount, emit) }},
-		{name: "magpipe_batch_calls_started_total", kind: counter, help: "Dial attempts of the batch, seen since it was first seen.",
+		{name: "magpipe_batch_calls_started_total", kind: counter, help: "Dial attempts of the batch since the exporter first saw it.",
 			batch: func(b *trackedBatch, emit emit) { emit(float64(b.calls.Started)) }},
-		{name: "magpipe_batch_calls_finished_total", kind: counter, help: "Calls of the batch seen to end since it was first seen, by outcome.", labels: []string{"outcome"},
+		{name: "magpipe_batch_calls_finished_total", kind: counter, help: "Calls of the batch seen to end since the exporter first saw it, by outcome.", labels: []string{"outcome"},
 			batch: func(b *trackedBatch, emit emit) {
 				for _, outcome := range apiclient.Outcomes() {
 					emit(float64(b.calls.Finished[outcome]), outcome.String())
 				}
 			}},
-		{name: "magpipe_batch_calls_answered_total", kind: counter, help: "Of the calls of the batch seen to end since it was first seen, those that somebody answered.",
+		{name: "magpipe_batch_calls_answered_total", kind: counter, help: "Answered calls of the batch, of those seen to end since the exporter first saw it.",
 			batch: func(b *trackedBatch, emit emit) { emit(float64(b.calls.Answered)) }},
 		{name: "magpipe_batch_answered_recipients", kind: gauge, help: "Recipients whose latest call has a record with a talk time above 0.",
 			talk: func(t *talkStats, emit emit) { emit(float64(t.answered)) }},
-		{name: "magpipe_batch_recorded_recipients", kind: gauge, help: "Recipients whose latest call's record was read.",
+		{name: "magpipe_batch_recorded_recipients", kind: gauge, help: "Recipients for whose latest call the record was read.",
 			talk: func(t *talkStats, emit emit) { emit(float64(t.recorded)) }},
-		{name: "magpipe_batch_talk_seconds", kind: gauge, help: "Talk time of the recipients' latest calls that somebody answered, exact.", labels: []string{"statistic"},
+		{name: "magpipe_batch_talk_seconds", kind: gauge, help: "Exact statistics of the talk time, over the recipients' latest calls that somebody answered.", labels: []string{"statistic"},
 			talk: func(t *talkStats, emit emit) {
 				t.talk.emit(emit)
 				if t.answered > 0 {
 					emit(t.talk.Sum, "sum")
 				}
 			}},
-		{name: "magpipe_batch_call_duration_seconds", kind: gauge, help: "From dial attempt to end over the calls that the recipients show as ended, exact.", labels: []string{"statistic"},
+		{name: "magpipe_batch_call_duration_seconds", kind: gauge, help: "Exact statistics of the time from dial attempt to end, over the recipients' calls that have ended.", labels: []string{"statistic"},
 			recipients: func(r *recipientStats, emit emit) { r.Durations.emit(emit) }},
-		{name: "magpipe_batch_max_concurrency", kind: gauge, help: "Calls of the batch that may be under way at once.",
+		{name: "magpipe_batch_max_concurrency", kind: gauge, help: "Maximum number of calls of the batch that may be active at once.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.MaxConcurrency, emit) }},
 		{name: "magpipe_batch_reserved_concurrency", kind: gauge, help: "The API's reserved_concurrency, which has no effect on dialling.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(b.row.ReservedConcurrency, emit) }},
@@ -152,19 +152,19 @@ func batchMetrics(names bool) []metric {
 					emit(zeroOrOne(b.row.Window.Open(b.now)))
 				}
 			}},
-		{name: "magpipe_batch_call_window_opened_timestamp_seconds", kind: gauge, help: "Since when the call window that is open now has been open; absent while it is closed, and when it was always open.",
+		{name: "magpipe_batch_call_window_opened_timestamp_seconds", kind: gauge, help: "Since when the call window has been open; absent while it is closed, and if it has always been open.",
 			batch: func(b *trackedBatch, emit emit) {
 				if !b.row.Window.Unknown {
 					emitTime(b.row.Window.Opened(b.now), emit)
 				}
 			}},
-		{name: "magpipe_batch_call_window_opens_timestamp_seconds", kind: gauge, help: "When the call window that is closed now opens next; absent while it is open, and when it never opens.",
+		{name: "magpipe_batch_call_window_opens_timestamp_seconds", kind: gauge, help: "When the closed call window next opens; absent while it is open, and if it never opens.",
 			batch: func(b *trackedBatch, emit emit) {
 				if !b.row.Window.Unknown {
 					emitTime(b.row.Window.Opens(b.now), emit)
 				}
 			}},
-		{name: "magpipe_batch_call_window_closes_timestamp_seconds", kind: gauge, help: "When the call window that is open now closes; absent while it is closed, and when it never closes.",
+		{name: "magpipe_batch_call_window_closes_timestamp_seconds", kind: gauge, help: "When the open call window closes; absent while it is closed, and if it never closes.",
 			batch: func(b *trackedBatch, emit emit) {
 				if !b.row.Window.Unknown {
 					emitTime(b.row.Window.Closes(b.now), emit)
@@ -178,23 +178,23 @@ func batchMetrics(names bool) []metric {
 			}},
 		{name: "magpipe_batch_created_timestamp_seconds", kind: gauge, help: "When the batch was created.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.CreatedAt, emit) }},
-		{name: "magpipe_batch_scheduled_timestamp_seconds", kind: gauge, help: "When the batch is to start.",
+		{name: "magpipe_batch_scheduled_timestamp_seconds", kind: gauge, help: "When the batch is scheduled to start.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.ScheduledAt, emit) }},
-		{name: "magpipe_batch_started_timestamp_seconds", kind: gauge, help: "When the batch started; of a batch run again, the last time.",
+		{name: "magpipe_batch_started_timestamp_seconds", kind: gauge, help: "When the batch started; after a re-run, the latest start.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.StartedAt, emit) }},
-		{name: "magpipe_batch_updated_timestamp_seconds", kind: gauge, help: "When the batch's row changed last.",
+		{name: "magpipe_batch_updated_timestamp_seconds", kind: gauge, help: "When the batch's row last changed.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.UpdatedAt, emit) }},
-		{name: "magpipe_batch_completed_timestamp_seconds", kind: gauge, help: "When the batch completed; of a batch run again, the time before.",
+		{name: "magpipe_batch_completed_timestamp_seconds", kind: gauge, help: "When the batch completed; during a re-run, the end of the run before.",
 			batch: func(b *trackedBatch, emit emit) { emitTime(b.row.CompletedAt, emit) }},
 		{name: "magpipe_batch_last_attempt_timestamp_seconds", kind: gauge, help: "Newest dial attempt among the recipients.",
 			recipients: func(r *recipientStats, emit emit) { emitTime(r.LastAttempt, emit) }},
 		{name: "magpipe_batch_last_completion_timestamp_seconds", kind: gauge, help: "Newest end of a call among the recipients.",
 			recipients: func(r *recipientStats, emit emit) { emitTime(r.LastEnd, emit) }},
-		{name: "magpipe_batch_oldest_active_call_timestamp_seconds", kind: gauge, help: "Oldest dial attempt among the recipients whose call is under way.",
+		{name: "magpipe_batch_oldest_active_call_timestamp_seconds", kind: gauge, help: "Oldest dial attempt among the recipients whose call is active.",
 			recipients: func(r *recipientStats, emit emit) { emitTime(r.OldestActive, emit) }},
 		{name: "magpipe_batch_recurrence_runs", kind: gauge, help: "Runs that a recurring batch has spawned.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(ifRecurring(b.row, b.row.RecurrenceRuns), emit) }},
-		{name: "magpipe_batch_recurrence_max_runs", kind: gauge, help: "Runs that a recurring batch spawns at most.",
+		{name: "magpipe_batch_recurrence_max_runs", kind: gauge, help: "Maximum number of runs that a recurring batch will spawn.",
 			batch: func(b *trackedBatch, emit emit) { emitCount(ifRecurring(b.row, b.row.RecurrenceMaxRuns), emit) }},
 	}
 }
@@ -204,11 +204,11 @@ func exporterMetrics() []metric {
 	return []metric{
 		{name: "magpipe_exporter_api_requests_total", kind: counter, help: "Requests sent to the API.", labels: []string{"action"}, series: each(actions)},
 		{name: "magpipe_exporter_api_request_failures_total", kind: counter, help: "Requests to the API that failed, by reason.", labels: []string{"action", "reason"}, series: each(actions, apiclient.Reasons())},
-		{name: "magpipe_exporter_api_request_duration_seconds", kind: histogram, help: "Time from a request to its whole answer.", labels: []string{"action"},
+		{name: "magpipe_exporter_api_request_duration_seconds", kind: histogram, help: "Time from sending a request to the end of its answer.", labels: []string{"action"},
 			series:  each(actions),
 			buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}},
-		{name: "magpipe_exporter_api_requests_deferred_total", kind: counter, help: "Requests that were due in a refresh and not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}, series: each(actions, []string{deferredBudget, deferredBackoff})},
-		{name: "magpipe_exporter_api_budget_requests", kind: gauge, help: "The configured budget: the most requests in any window.", labels: []string{"window"},
+		{name: "magpipe_exporter_api_requests_deferred_total", kind: counter, help: "Requests that were due in a refresh but not sent, counted again in each refresh, by reason.", labels: []string{"action", "reason"}, series: each(actions, []string{deferredBudget, deferredBackoff})},
+		{name: "magpipe_exporter_api_budget_requests", kind: gauge, help: "The configured budget: the maximum number of requests in any minute and in any hour.", labels: []string{"window"},
 			budget: func(b *apiclient.Budget, emit emit) {
 				emit(float64(b.Limits().PerMinute), "minute")
 				emit(float64(b.Limits().PerHour), "hour")
@@ -219,11 +219,11 @@ func exporterMetrics() []metric {
 			budget: func(b *apiclient.Budget, emit emit) { emitRateLimit(b.RateLimit().Limit, b, emit) }},
 		{name: "magpipe_exporter_api_rate_limit_remaining_requests", kind: gauge, help: "The API's own X-RateLimit-Remaining.",
 			budget: func(b *apiclient.Budget, emit emit) { emitRateLimit(b.RateLimit().Remaining, b, emit) }},
-		{name: "magpipe_exporter_state_saved_timestamp_seconds", kind: gauge, help: "When the state file was written last.",
+		{name: "magpipe_exporter_state_saved_timestamp_seconds", kind: gauge, help: "When the state file was last written.",
 			state: func(s *State, emit emit) { emitTime(s.savedAt, emit) }},
-		{name: "magpipe_exporter_state_save_failures_total", kind: counter, help: "Writes of the state file that failed, since the exporter started.",
+		{name: "magpipe_exporter_state_save_failures_total", kind: counter, help: "Writes of the state file that failed since the exporter started.",
 			state: func(s *State, emit emit) { emit(float64(s.failures)) }},
-		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Values outside the known sets, or impossible ones, each counted once.", labels: []string{"field"}, series: each(words(apiclient.Fields()))},
+		{name: "magpipe_exporter_unknown_values_total", kind: counter, help: "Unknown or impossible values from the API, each counted once.", labels: []string{"field"}, series: each(words(apiclient.Fields()))},
 	}
 }
 

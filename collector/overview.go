@@ -27,7 +27,7 @@ type Overview struct {
 	Budget BudgetOverview
 
 	Counts    []StateCount    // batches by state, without runs; nil if they are unknown
-	Batches   []BatchOverview // that have series: by priority, and newest first within one
+	Batches   []BatchOverview // those with series, by priority, and within one the newest first
 	Untracked int             // batches that would have series if Config.MaxBatches were larger
 }
 
@@ -37,7 +37,7 @@ type StateCount struct {
 	Batches int
 }
 
-// Source tells how the reads of one kind of data go.
+// Source describes the reads of one kind of data.
 type Source struct {
 	ReadAt time.Time // of the batch list: when the last full walk began; of others: when the last good read began
 	Err    error     // why the last read failed; nil if it did not
@@ -49,7 +49,7 @@ type CallTotals struct {
 	Started, Finished, Failed, Answered int64 // Failed and Answered are among the finished ones
 }
 
-// BudgetOverview is what the exporter may ask of the API.
+// BudgetOverview is how many requests the exporter may send.
 type BudgetOverview struct {
 	Remaining          int   // requests that could be sent right now
 	PerMinute, PerHour int   // the limits

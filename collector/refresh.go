@@ -13,10 +13,10 @@ import (
 
 // Refresh reads what is due, as far as the request budget goes, and returns when
 // that is answered or the context is done. It waits for the requests that were
-// due when it was called, those already in flight among them, and for what their
-// answers show to be missing. All who call it at the same time share the
-// requests, which go on when a caller leaves. If requests that were given up take
-// all places of Concurrency, nothing else is sent, and it waits for nothing.
+// due when it was called, including those already in flight, and for what their
+// answers show to be missing. Concurrent calls share the requests, which continue
+// when a caller leaves. If requests that were given up occupy all of Concurrency,
+// nothing else is sent, and Refresh does not wait.
 func (c *Collector) Refresh(ctx context.Context) {
 	defer c.save()
 	w := c.begin()

@@ -198,18 +198,18 @@ func decodeState(payload []byte) (*savedState, error) {
 	ids := map[string]bool{}
 	for _, b := range saved.Batches {
 		if b == nil || ids[b.Row.ID] || !b.sound() {
-			return nil, fmt.Errorf("%w: it has a batch that cannot be", errState)
+			return nil, fmt.Errorf("%w: it contains an impossible batch", errState)
 		}
 		ids[b.Row.ID] = true
 	}
 	for name, all := range saved.Series {
 		if slices.ContainsFunc(all, func(s *series) bool { return s == nil || !s.sound() }) {
-			return nil, fmt.Errorf("%w: %q cannot have such values", errState, name)
+			return nil, fmt.Errorf("%w: it contains impossible values of %q", errState, name)
 		}
 	}
 	for _, l := range saved.Runs {
 		if l == nil {
-			return nil, fmt.Errorf("%w: it has a listing that cannot be", errState)
+			return nil, fmt.Errorf("%w: it contains an impossible listing", errState)
 		}
 	}
 	return saved, nil
@@ -224,7 +224,7 @@ const mostAhead = 5 * time.Minute
 func (s *savedState) usable(url string, now time.Time) error {
 	switch {
 	case s.URL != url:
-		return fmt.Errorf("%w: it is of the API at %s", errState, s.URL)
+		return fmt.Errorf("%w: it belongs to the API at %s", errState, s.URL)
 	case s.At.Sub(now) > mostAhead:
 		return fmt.Errorf("%w: it was written at %s, which is in the future", errState, s.At.UTC().Format(time.RFC3339))
 	}

@@ -192,7 +192,7 @@ func TestTheStateOfAnotherAccountIsSetAside(t *testing.T) {
 		w.settings.url = "https://other.example/batch-calls"
 		w.start()
 		w.has(w.page(), "!magpipe_batch_info")
-		if !strings.Contains(w.logged.String(), "it is of the API at https://magpipe.example/batch-calls") {
+		if !strings.Contains(w.logged.String(), "it belongs to the API at https://magpipe.example/batch-calls") {
 			t.Errorf("logged %s", w.logged.String())
 		}
 	}, withState(t))

@@ -20,7 +20,7 @@ import (
 )
 
 // State keeps what a Collector knows in a file, across restarts. The file is a
-// copy: if it is lost, a Collector starts anew.
+// copy: if it is lost, a Collector starts with counters at 0.
 type State struct {
 	path     string
 	url      string // of the API, without which the state has no meaning
@@ -38,12 +38,12 @@ type State struct {
 }
 
 // ErrStateInUse means that another process uses the state file.
-var ErrStateInUse = errors.New("another process uses it; give each exporter a file of its own")
+var ErrStateInUse = errors.New("another process uses this file; give each exporter its own")
 
 // OpenState opens the state file at a path, which need not exist yet, for the
 // account at a URL, and locks it. A file that cannot be used is set aside: renamed
-// to path.bad-<time>. If nothing can be written in its folder, that is a warning.
-// The error is ErrStateInUse, or says that the folder or the file cannot be read.
+// to path.bad-<time>. If its directory is not writable, a warning is logged. The
+// error is ErrStateInUse, or says that the directory or the file cannot be read.
 func OpenState(path string, api *url.URL, logger log.Logger) (*State, error) {
 	if target, err := os.Readlink(path); err == nil { // the file is to be replaced where it is, not the link to it
 		if !filepath.IsAbs(target) {
@@ -53,18 +53,18 @@ func OpenState(path string, api *url.URL, logger log.Logger) (*State, error) {
 	}
 	s := &State{path: path, url: api.String(), logger: logger}
 	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
-		return nil, fmt.Errorf("the folder %s does not exist: create it", filepath.Dir(path))
+		return nil, fmt.Errorf("the directory %s does not exist: create it", filepath.Dir(path))
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	lock := flock.New(path+".lock", flock.SetPermissions(stateMode))
 	switch locked, err := lock.TryLock(); {
 	case err != nil && unwritable(err) && !exists(lock.Path()):
 		s.failing = true // a warning is enough
-		s.warn("the state cannot be saved, and is lost at the next restart", "err", err)
+		s.warn("the state cannot be saved, and will be lost at the next restart", "err", err)
 	case err != nil:
-		return nil, fmt.Errorf("lock it: %w", err)
+		return nil, fmt.Errorf("lock the file: %w", err)
 	case !locked:
 		return nil, ErrStateInUse
 	default:
@@ -113,12 +113,12 @@ func (s *State) read() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read it: %w", err)
+		return fmt.Errorf("read the file: %w", err)
 	}
 	defer file.Close()
 	raw, err := io.ReadAll(io.LimitReader(file, mostState+1))
 	if err != nil {
-		return fmt.Errorf("read it: %w", err)
+		return fmt.Errorf("read the file: %w", err)
 	}
 	restored, err := parseState(raw)
 	if err == nil {
@@ -135,10 +135,10 @@ func (s *State) read() error {
 func (s *State) setAside(reason error) {
 	aside := s.path + ".bad-" + time.Now().UTC().Format("20060102T150405Z")
 	if err := os.Rename(s.path, aside); err != nil {
-		s.warn("the state file cannot be used, nor set aside; starting anew", "reason", reason, "err", err)
+		s.warn("the state file can neither be used nor set aside; starting without it", "reason", reason, "err", err)
 		return
 	}
-	s.warn("the state file cannot be used; starting anew", "reason", reason, "set_aside", aside)
+	s.warn("the state file cannot be used; starting without it", "reason", reason, "set_aside", aside)
 }
 
 func (s *State) warn(msg string, keyvals ...any) {
@@ -173,7 +173,7 @@ func (s *State) unlock() {
 	s.failed = nil
 	s.mu.Unlock()
 	if failed != nil {
-		s.warn("the state file could not be written or unlocked; what is counted from now on is lost at a restart", "err", failed)
+		s.warn("the state file could not be written or unlocked; what is counted from now on will be lost at a restart", "err", failed)
 	}
 }
 
@@ -199,7 +199,7 @@ func parseState(raw []byte) (*savedState, error) {
 	var version, length int
 	var sum uint64
 	if _, err := fmt.Sscanf(string(header[:min(len(header), 100)])+"\n", stateHeader, &version, &length, &sum); err != nil {
-		return nil, fmt.Errorf("%w: it has another first line", errState)
+		return nil, fmt.Errorf("%w: its first line is not that of a state file", errState)
 	}
 	switch {
 	case version != stateVersion:

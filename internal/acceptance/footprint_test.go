@@ -35,7 +35,7 @@ func footprintInDocs(t *testing.T) footprint {
 	for _, row := range regexp.MustCompile(`\| (\d+) \| (\d+) \| (\d+) \| \d+ MB \|`).FindAllStringSubmatch(page, -1) {
 		told.series[number(row[1])], told.whole[number(row[1])] = number(row[2]), number(row[3])
 	}
-	sum := regexp.MustCompile(`That is (\d+) series, and (\d+) for each running batch;(?s:.*) come to ([\d ]+) series,`).FindStringSubmatch(page)
+	sum := regexp.MustCompile(`That is (\d+) series, plus (\d+) for each running batch;(?s:.*) come to ([\d ]+) series,`).FindStringSubmatch(page)
 	if len(told.series) == 0 || sum == nil {
 		t.Fatal("docs/scaling.md does not say what an account costs")
 	}

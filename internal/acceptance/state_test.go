@@ -132,10 +132,10 @@ func TestAStateFileThatCannotBeHadExitsWith1(t *testing.T) {
 	t.Parallel()
 	state := filepath.Join(t.TempDir(), "state")
 	start(t, nil, "--demo", "--state.file="+state)
-	execute(t, nil, "--demo", freePort, "--state.file="+state).wantOneError(t, 1, "--state.file: another process uses it")
+	execute(t, nil, "--demo", freePort, "--state.file="+state).wantOneError(t, 1, "--state.file: another process uses this file")
 	folder := filepath.Join(t.TempDir(), "none")
-	execute(t, nil, "--demo", freePort, "--state.file="+filepath.Join(folder, "state")).wantOneError(t, 1, "--state.file: the folder "+folder+" does not exist")
-	execute(t, nil, "--demo", freePort, "--state.file="+t.TempDir()).wantOneError(t, 1, "is not a file")
+	execute(t, nil, "--demo", freePort, "--state.file="+filepath.Join(folder, "state")).wantOneError(t, 1, "--state.file: the directory "+folder+" does not exist")
+	execute(t, nil, "--demo", freePort, "--state.file="+t.TempDir()).wantOneError(t, 1, "is not a regular file")
 }
 
 func TestOnceDoesNotUseTheStateFile(t *testing.T) {

@@ -67,14 +67,14 @@ func AddFlags(app *kingpin.Application) *Settings {
 	s := &Settings{}
 	s.addAPIFlags(app)
 	s.addCollectorFlags(app)
-	add(flag(app, "scrape.timeout-offset", "Subtracted from the scrape timeout that Prometheus sends; at least half of that remains."), duration(&s.Server.TimeoutOffset, "500ms", 0))
-	flag(app, "state.file", "File that keeps what was counted and read, and what of the budget is spent, across restarts; one for each exporter.").StringVar(&s.StateFile)
-	add(flag(app, "demo", "Serve a simulated account inside the process: no key, no network, and a generous budget unless one is given."), toggle(&s.Demo, ""))
-	app.Flag("once", "Refresh once, write the exposition to standard output, and exit.").BoolVar(&s.Once)
-	app.Flag("healthcheck", "Check the exporter that was started with the same --web flags: exit 0 if it serves, 1 if not.").BoolVar(&s.Healthcheck)
-	app.Flag("web.telemetry-path", "Path of the exposition.").Default("/metrics").StringVar(&s.Server.Path)
+	add(flag(app, "scrape.timeout-offset", "Subtracted from the scrape timeout that Prometheus sends, of which at least half remains."), duration(&s.Server.TimeoutOffset, "500ms", 0))
+	flag(app, "state.file", "File that preserves counters, data and the state of the request budget across restarts; each exporter needs its own.").StringVar(&s.StateFile)
+	add(flag(app, "demo", "Serve a simulated account inside the process: no key, no network, and a generous budget unless you set one."), toggle(&s.Demo, ""))
+	app.Flag("once", "Refresh once, write the metrics to standard output, and exit.").BoolVar(&s.Once)
+	app.Flag("healthcheck", "Check the exporter that was started with the same --web flags; exit with 0 if it is serving, and with 1 if not.").BoolVar(&s.Healthcheck)
+	app.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&s.Server.Path)
 	app.Flag("web.enable-pprof", "Serve profiles of the process under /debug/pprof/.").BoolVar(&s.Server.Profiles)
-	app.Flag("web.disable-exporter-metrics", "Leave out go_*, process_* and promhttp_*.").BoolVar(&s.Server.DisableExporterMetrics)
+	app.Flag("web.disable-exporter-metrics", "Leave out the go_, process_ and promhttp_ metrics, so that the page can be merged with those of other exporters.").BoolVar(&s.Server.DisableExporterMetrics)
 	s.Server.Web = webflag.AddFlags(app, ":10240")
 	add(app.Flag("log.level", "Lowest level to log."), choice(&s.Log.Level, "info", "debug", "info", "warn", "error"))
 	add(app.Flag("log.format", "Format of log lines."), choice(&s.Log.Format, "logfmt", "logfmt", "json"))
@@ -90,11 +90,11 @@ func (s *Settings) addAPIFlags(app *kingpin.Application) {
 	endpoint, records, allowHTTP := "", "", false
 	flag(app, "api.url", "Endpoint of the batch-calls API; https, unless the host is loopback.").
 		Default("https://api.magpipe.ai/functions/v1/batch-calls").StringVar(&endpoint)
-	flag(app, "api.call-records-url", "Endpoint of the call records; list-calls beside --api.url if not set.").StringVar(&records)
+	flag(app, "api.call-records-url", "Endpoint of the call records. If not set, --api.url with its last path element replaced by list-calls.").StringVar(&records)
 	flag(app, "api.key-file", "File that contains the API key. If not set, the key is taken from the environment variable MAGPIPE_API_KEY.").
 		StringVar(&s.Key.File)
-	add(flag(app, "api.allow-http", "Allow plain http to a host that is not loopback: the key is sent in clear."), toggle(&allowHTTP, ""))
-	add(flag(app, "api.timeout", "Timeout of one request, including its body."), duration(&api.Timeout, "20s", time.Millisecond))
+	add(flag(app, "api.allow-http", "Allow plain http to a host that is not loopback, which sends the key unencrypted."), toggle(&allowHTTP, ""))
+	add(flag(app, "api.timeout", "Timeout of one request, including the response body."), duration(&api.Timeout, "20s", time.Millisecond))
 	add(flag(app, "api.page-size", "Batches requested per page of a list."), count(&api.PageSize, "500", 1))
 	add(flag(app, "api.concurrency", "Maximum number of requests in flight."), count(&api.Concurrency, "8", 1))
 	perMinute := add(flag(app, "api.requests-per-minute", "Maximum number of requests in any minute."), count(&s.Limits.PerMinute, "50", 1))
@@ -133,10 +133,10 @@ func (s *Settings) addCollectorFlags(app *kingpin.Application) {
 	add(flag(app, "collector.min-refresh", "Data younger than this is not fetched again."), duration(&c.MinRefresh, "10s", 0))
 	add(flag(app, "collector.max-staleness", "Data whose reads keep failing is dropped this long after its last good read."), duration(&c.MaxStaleness, "5m", 0))
 	add(flag(app, "collector.finished-retention", "How long a finished batch keeps its series; 0s drops it at once."), duration(&c.FinishedRetention, "1h", 0))
-	add(flag(app, "collector.max-batches", "Maximum number of batches with series of their own."), count(&c.MaxBatches, "500", 0))
+	add(flag(app, "collector.max-batches", "Maximum number of batches with their own series."), count(&c.MaxBatches, "500", 0))
 	add(flag(app, "collector.batch-names", "Put the batch's name on magpipe_batch_info."), toggle(&c.BatchNames, "true"))
-	add(flag(app, "collector.call-records", "Read the call records, for who answered and how long they talked; at most a tenth of the budget."), toggle(&c.CallRecords, "true"))
-	add(flag(app, "collector.window-timezone", "Zone in which the API compares call windows."), zone(&c.WindowZone, "UTC"))
+	add(flag(app, "collector.call-records", "Read the call records, which show how many calls were answered and how long people talked; uses at most a tenth of the budget."), toggle(&c.CallRecords, "true"))
+	add(flag(app, "collector.window-timezone", "Time zone in which the API compares call windows."), zone(&c.WindowZone, "UTC"))
 }
 
 // flag adds a flag that also reads an environment variable.

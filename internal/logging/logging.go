@@ -77,7 +77,7 @@ func (o ordered) Log(keyvals ...any) error {
 	err := o.next.Log(append(line, keyvals...)...)
 	if lost := o.out.takeLost(); lost > 0 {
 		err = errors.Join(err, o.next.Log(timeKey, log.DefaultTimestampUTC(), level.Key(), level.WarnValue(), callerKey, log.Caller(1)(),
-			"msg", "log lines were lost: nobody took them", "lines", lost))
+			"msg", "log lines were lost because nobody read them", "lines", lost))
 	}
 	return err
 }

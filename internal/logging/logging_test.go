@@ -153,7 +153,7 @@ func TestALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
 		bridged.Warn("five")
 		_ = writer.Close()
 		<-ended
-		if want := []string{"one", "four", `"log lines were lost: nobody took them" lines=5`, "five"}; !slices.Equal(got, want) {
+		if want := []string{"one", "four", `"log lines were lost because nobody read them" lines=5`, "five"}; !slices.Equal(got, want) {
 			t.Errorf("the log is %q, want %q", got, want)
 		}
 	})

@@ -38,10 +38,10 @@ func accountNotices(o *collector.Overview) (texts []string) {
 		add("The batch list was last read %s: new campaigns and changes of state may be missing.", ago(sinceList))
 	}
 	if o.ListTruncated {
-		add("The last read of the batch list may have missed batches: the counts by state are a lower bound.")
+		add("The last read of the batch list may have missed batches, so the counts by state are lower bounds.")
 	}
 	if o.CallRecords != nil && o.CallRecords.Err != nil {
-		add("The call records cannot be read: %v. Shares of answered calls are upper bounds or old.", o.CallRecords.Err)
+		add("The call records cannot be read: %v. The shares of answered calls are upper bounds or out of date.", o.CallRecords.Err)
 	}
 	// The API's time is known in whole seconds, so what is half an hour may look a second shorter.
 	switch ahead := o.ClockAhead.Round(time.Minute); {

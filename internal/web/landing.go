@@ -40,8 +40,8 @@ func (s *Server) landingPage() (http.Handler, error) {
 		overview := s.Collector.Overview()
 		var body bytes.Buffer
 		if err := page.Execute(&body, s.viewOf(&overview)); err != nil {
-			s.Logger.Error("The landing page cannot be made", "err", err)
-			http.Error(w, "the landing page cannot be made", http.StatusInternalServerError)
+			s.Logger.Error("The landing page cannot be rendered", "err", err)
+			http.Error(w, "the landing page cannot be rendered", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -122,9 +122,9 @@ func (s *Server) viewOf(o *collector.Overview) *view {
 	case !o.Ready:
 		v.Empty, v.Calm = "Nothing is known about the account yet.", "That is not known yet."
 	case o.List.Err != nil:
-		v.Empty = "The batch list cannot be read, and what it said before is too old to be shown."
+		v.Empty = "The batch list cannot be read, and its last data is too old to be shown."
 	default:
-		v.Empty = "No campaign is running, waiting or has ended recently."
+		v.Empty = "No campaign is running or waiting, and none has ended recently."
 	}
 	return v
 }
@@ -136,7 +136,7 @@ func readiness(o *collector.Overview) string {
 	case o.Ready:
 		return "Ready, but the batch list cannot be read at the moment."
 	case o.List.Err != nil:
-		return "Not ready: since the start, the batch list could not be read."
+		return "Not ready: no read of the batch list has succeeded since the start."
 	}
 	return "Not ready: the batch list has not been read since the start."
 }

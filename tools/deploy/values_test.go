@@ -295,7 +295,7 @@ func TestTheNotesNameTheJobsAndWhatIsMissing(t *testing.T) {
 		},
 		"accounts": {
 			"magpipe-exporter-south serves the account south as the job magpipe-exporter-south.",
-			"Without persistence.enabled, the counters of magpipe-exporter-trial start anew with each pod.",
+			"Without persistence.enabled, the counters of magpipe-exporter-trial start at 0 with each pod.",
 		},
 		"everything": {"port-forward service/magpipe 10240:80", "curl --insecure https://localhost:10240/metrics", "Prefer existingSecret."},
 	} {
