@@ -120,7 +120,7 @@ e2e: build dist/tools/prometheus ## run exporter, Prometheus and Alertmanager to
 	$(GO) test -tags e2e -count 1 -timeout 15m -v ./dashboards/e2e
 
 # In a separate module, so that the exporter does not depend on Prometheus. The first build takes several minutes, the run
-# about ten on two cores.
+# half an hour on two cores.
 .PHONY: fidelity
 fidelity: ## play exporter and rules over simulated weeks, and print when which alerts fired
 	@mkdir -p dist && rm -f dist/fidelity.md
