@@ -120,7 +120,7 @@ e2e: build dist/tools/prometheus ## run exporter, Prometheus and Alertmanager to
 	$(GO) test -tags e2e -count 1 -timeout 15m -v ./dashboards/e2e
 
 # In a separate module, so that the exporter does not depend on Prometheus. The first build takes several minutes, the run
-# about ten on two cores.
+# half an hour on two cores.
 .PHONY: fidelity
 fidelity: ## play exporter and rules over simulated weeks, and print when which alerts fired
 	@mkdir -p dist && rm -f dist/fidelity.md
@@ -128,7 +128,7 @@ fidelity: ## play exporter and rules over simulated weeks, and print when which 
 		-table=$(CURDIR)/dist/fidelity.md || failed=1; cat $(CURDIR)/dist/fidelity.md; exit $${failed:-0}
 
 .PHONY: fidelity-short
-fidelity-short: ## play one healthy day and five troubles of it, in half a minute
+fidelity-short: ## play one healthy day and five troubles of it, in about a minute
 	@$(MAKE) --no-print-directory fidelity FIDELITY=-short
 
 # In a separate module, like the linter. Test results are not cached, because Go does not see files outside the module.

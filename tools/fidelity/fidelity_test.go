@@ -33,6 +33,13 @@ func TestAlertsAreRight(t *testing.T) {
 			}
 		}
 	})
+	falseAlarms := 0
+	for _, v := range rows[0].verdicts {
+		falseAlarms += v[falseWarnings]
+	}
+	if 2*falseAlarms > weeks {
+		t.Errorf("%d false warnings in %d healthy weeks: at most one in two weeks is good enough", falseAlarms, weeks)
+	}
 	if *tableFile == "" {
 		return
 	}

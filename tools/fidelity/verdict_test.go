@@ -133,7 +133,7 @@ func table(rows []row) string {
 			for i, v := range r.verdicts {
 				fmt.Fprintf(&out, "%s %s", strings.Repeat(",", min(i, 1)), cell(v[m], goals[m]))
 			}
-			if goals[m] != never && m <= firstCritical {
+			if goals[m] != never && m <= firstCritical || m == cleared && r.clears > 0 {
 				fmt.Fprintf(&out, " (≤ %d)", goals[m])
 			}
 			out.WriteString(" |")
