@@ -128,7 +128,7 @@ fidelity: ## play exporter and rules over simulated weeks, and print when which 
 		-table=$(CURDIR)/dist/fidelity.md || failed=1; cat $(CURDIR)/dist/fidelity.md; exit $${failed:-0}
 
 .PHONY: fidelity-short
-fidelity-short: ## play one healthy day and five troubles of it, in half a minute
+fidelity-short: ## play one healthy day and five troubles of it, in about a minute
 	@$(MAKE) --no-print-directory fidelity FIDELITY=-short
 
 # In a separate module, like the linter. Test results are not cached, because Go does not see files outside the module.
