@@ -191,7 +191,7 @@ func BenchmarkRefresh(b *testing.B) {
 			}
 			var asked atomic.Int64
 			w := newWorld(b, readAtOnce, withServer(serveFarAway(b, a, roundTrip, &asked)), withConfig(func(c *collector.Config) {
-				c.API.PageSize, c.API.Concurrency = account.gets/account.pages, concurrency
+				c.API.PageSize, c.API.Concurrency, c.CallRecords = account.gets/account.pages, concurrency, false
 			}))
 			w.start()
 			c := w.collector
