@@ -58,7 +58,7 @@ LOADTIME ?= 10m
 
 .PHONY: load
 load: ## scrape with fifty scrapers for LOADTIME, with and without the race detector
-	$(GO) test -timeout 3h -run TestFiftyScrapers -v -load=$(LOADTIME) ./internal/acceptance
+	$(GO) test -timeout 3h -run TestFiftyScrapers -v ./internal/acceptance -load=$(LOADTIME)
 
 .PHONY: cover
 cover: ## print the test coverage of apiclient and collector
