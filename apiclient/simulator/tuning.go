@@ -2,12 +2,14 @@ package simulator
 
 import "time"
 
-// Tune changes how a batch dials from now on. change may set DialEvery, CallLength, Outcomes, StallAfter and StuckCalls;
-// changes to other fields have no defined effect. Like anything that goes on at the carrier, it does not touch the
-// batch's row. Calls in flight end as already decided.
+// Tune changes how a batch dials from now on. change may set DialEvery, CallLength, Outcomes, Records, StallAfter and
+// StuckCalls; changes to other fields have no defined effect. Like anything that goes on at the carrier, it does not touch
+// the batch's row. Calls in flight end as already decided.
 func (a *Account) Tune(id string, change func(*Campaign)) {
 	a.disturb(id, func(b *batch, now time.Time) {
 		change(&b.campaign)
+		records := b.campaign.Records
+		b.records = &records
 		b.resetSlots(now)
 	})
 }

@@ -201,9 +201,15 @@ func troublesOfCalls() []trouble {
 				c.Outcomes = simulator.Outcomes{Failed: 7, Busy: 13, NoAnswer: 70, Completed: 10}
 			},
 			alerts: []string{"MagpipeCampaignAnswerRateLow"}, within: 70,
+		}, {
+			name: "nobody talks in a campaign, 170 calls an hour", subject: steady(), change: nobodyTalks,
+			alerts: []string{"MagpipeCampaignAnswerRateLow"}, within: 30, clears: 40, // the last hour keeps it firing
 		},
 	}
 }
+
+// nobodyTalks lets calls complete as before, but with a talk time of 0 in their records.
+func nobodyTalks(c *campaign) { c.Records.ZeroTalk = 1 }
 
 func troublesOfProgress() []trouble {
 	stalled := []string{"MagpipeCampaignStalled"}
