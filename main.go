@@ -82,6 +82,9 @@ func start(ctx context.Context, s *cli.Settings, out io.Writer) error {
 		if s.Collector.State, err = collector.OpenState(s.StateFile, api.URL, s.Collector.Logger); err != nil {
 			return fmt.Errorf("--state.file: %w", err)
 		}
+		if s.Demo { // each process simulates its past anew
+			s.Collector.State.Forget()
+		}
 	}
 	c := collector.New(s.Collector)
 	defer c.Close()

@@ -135,6 +135,8 @@ func (c *Collector) Ready() error {
 		return nil
 	case list.failure != nil:
 		return fmt.Errorf("no batch list has been read yet: %w", list.failure)
+	case c.refresh.refused != nil:
+		return fmt.Errorf("no batch list has been read yet: %w", c.refresh.refused)
 	}
 	return errors.New("no batch list has been read yet: the first read is under way")
 }

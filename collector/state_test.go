@@ -82,6 +82,21 @@ func TestCallsThatEndWhileTheExporterIsDownCount(t *testing.T) {
 	}, withState(t))
 }
 
+func TestReadySaysThatABudgetSpentBeforeTheRestartDelaysTheFirstRead(t *testing.T) {
+	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
+		w.scrape()
+		w.crash(time.Second)
+		w.scrape()
+		if err := w.collector.Ready(); err == nil || err.Error() != "no batch list has been read yet: the request budget is spent for now" {
+			t.Error(err)
+		}
+		w.refreshFor(10 * time.Minute)
+		if err := w.collector.Ready(); err != nil {
+			t.Error(err)
+		}
+	}, withState(t))
+}
+
 func TestABatchThatIsGoneAfterARestartLosesItsSeries(t *testing.T) {
 	inWorld(t, func(a *simulator.Account) { reminders(a, "a") }, func(w *world) {
 		w.scrape()

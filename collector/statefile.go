@@ -76,6 +76,10 @@ func OpenState(path string, api *url.URL, logger log.Logger) (*State, error) {
 	return s, s.read()
 }
 
+// Forget drops what the file held when it was opened, for an account that is new
+// with each process.
+func (s *State) Forget() { s.restored = nil }
+
 // stateMode is the mode of the state file: only its owner may read it.
 const stateMode = 0o600
 

@@ -152,6 +152,25 @@ func TestOnceDoesNotUseTheStateFile(t *testing.T) {
 	}
 }
 
+func TestTheDemoDoesNotCountAnotherDemosCalls(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "state")
+	for range 2 {
+		p := start(t, nil, "--demo", "--collector.min-refresh=0s", "--state.file="+state)
+		page := get(t, p.url+"/metrics").body
+		started := regexp.MustCompile(`\nmagpipe_calls_started_total (\d+)\n`).FindStringSubmatch(page)
+		if started == nil || len(started[1]) > 2 {
+			t.Errorf("so many calls are counted: %q", started)
+		}
+		if !strings.Contains(page, "\nmagpipe_exporter_state_saved_timestamp_seconds ") {
+			t.Error("the state was not saved")
+		}
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAStateFileOnAReadOnlyDiskIsAWarning(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
