@@ -292,7 +292,7 @@ func recordsCandidates(s *store, now time.Time) []candidate {
 	switch {
 	case !counted.IsZero() && !counted.After(now):
 		return []candidate{c}
-	case !others.IsZero():
+	case !others.IsZero() && !others.After(now):
 		c.urgency = inTurn
 		return []candidate{c}
 	}
