@@ -144,3 +144,24 @@ func TestAnAttemptIn1970IsNoCall(t *testing.T) {
 		t.Errorf("counted %+v", events)
 	}
 }
+
+func TestTheMemoryForCallRecordsIsBounded(t *testing.T) {
+	var cache recordCache
+	for key := range uint64(3 * cachedRecords) {
+		cache.add(key, record{ReadAt: 1})
+	}
+	if n := len(cache.Newer) + len(cache.Older); n > 2*cachedRecords {
+		t.Errorf("%d records are held", n)
+	}
+	if newest := uint64(3*cachedRecords - 1); cache.of(newest).ReadAt != 1 || cache.of(newest-cachedRecords).ReadAt != 1 || cache.of(0).ReadAt != 0 {
+		t.Error("those held are not the newest")
+	}
+	var l ledger
+	for i := range 3 * mostSuperseded {
+		c := call{recipient: 1, record: uint64(i + 1), attempted: int64(2*i + 1), completed: int64(2*i + 2), status: apiclient.RecipientCompleted}
+		l.count(callsRead{calls: []call{c}}, &recordCache{})
+	}
+	if n := len(l.Superseded); n != mostSuperseded || l.Superseded[n-1].Record != 3*mostSuperseded-1 {
+		t.Errorf("%d calls wait for their records, want the newest %d", n, mostSuperseded)
+	}
+}
